@@ -1,0 +1,16 @@
+"""The one place that asks what time it is. Rules and services take the moment as an argument."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+
+def now() -> datetime:
+    """This moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def local_day(moment: datetime, time_zone: str) -> date:
+    """The day it is in a city at a moment."""
+    return moment.astimezone(ZoneInfo(time_zone)).date()

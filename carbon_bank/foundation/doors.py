@@ -1,0 +1,91 @@
+"""What every request passes on its way in: a request id, a limit of size, headers, one line in the log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from carbon_bank.foundation import problems
+from carbon_bank.foundation.errors import TooLarge
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cache-control", b"no-store"),
+]
+
+log = structlog.get_logger()
+
+
+class Doors:
+    """ASGI middleware around the whole app.
+
+    Args: body_bytes_max: a larger request body is refused with 413 before it is read whole.
+    """
+
+    def __init__(self, app: ASGIApp, body_bytes_max: int) -> None:
+        self.app = app
+        self.body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        sent = {name: value for name, value in scope["headers"]}
+        given = sent.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        state: MutableMapping[str, Any] = {"status": 500, "started": time.perf_counter()}
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                state["status"] = message["status"]
+                present = {name for name, _ in message["headers"]}
+                extra = [header for header in _HEADERS if header[0] not in present]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode()), *extra]}
+            await send(message)
+
+        try:
+            length = sent.get(b"content-length", b"0")
+            if length.isdigit() and int(length) > self.body_bytes_max:
+                refusal = self._too_large()
+                await problems.answer(413, refusal.code, refusal.message, refusal.facts)(scope, receive, send_marked)
+            else:
+                await self.app(scope, self._counted(receive), send_marked)
+        finally:
+            self._log(scope, state)
+
+    def _counted(self, receive: Receive) -> Receive:
+        read = 0
+
+        async def counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.body_bytes_max:
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(
+            "http.body_too_large",
+            f"The request body is larger than {self.body_bytes_max} bytes (CARBON_BANK_BODY_BYTES_MAX). Send less at a time.",
+            {"bytes_max": self.body_bytes_max},
+        )
+
+    def _log(self, scope: Scope, state: MutableMapping[str, Any]) -> None:
+        route = scope.get("route")
+        path = getattr(route, "path", None) or "(no route)"  # the template: a path may hold somebody's id
+        elapsed_ms = int((time.perf_counter() - state["started"]) * 1000)
+        log.info("request", method=scope["method"], path=path, status=state["status"], ms=elapsed_ms)

@@ -1,0 +1,31 @@
+"""Structured log lines. Each line of a request carries its id; none carries personal data or a token."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(form: str, level: str) -> None:
+    """Send log lines to standard error, as JSON or for a person's eyes."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    errors: list[structlog.typing.Processor] = [structlog.processors.format_exc_info] if form == "json" else []
+    structlog.configure(
+        processors=[*shared, *errors, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries log by the standard module; their warnings are worth a line, their chatter is not.
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")

@@ -1,0 +1,60 @@
+"""What may be done, and by which role. One enum, one table, both kept in order."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    CITY_READ = "city.read"
+    CITY_WRITE = "city.write"
+    LEDGER_READ = "ledger.read"
+    OWN_READ = "own.read"
+    PEOPLE_WRITE = "people.write"
+    READINGS_READ = "readings.read"
+    READINGS_WRITE = "readings.write"
+    REGISTRY_READ = "registry.read"
+    REGISTRY_WRITE = "registry.write"
+    SETTLEMENT_APPROVE = "settlement.approve"
+    SETTLEMENT_POST = "settlement.post"
+    SETTLEMENT_PREPARE = "settlement.prepare"
+    SETTLEMENT_READ = "settlement.read"
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    HOUSEHOLD = "household"
+    OPERATOR = "operator"
+    PARTNER = "partner"
+    PRIVACY_OFFICER = "privacy_officer"
+    UTILITY = "utility"
+
+
+P = Permission
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.ADMIN: frozenset({P.CITY_READ, P.CITY_WRITE, P.PEOPLE_WRITE}),
+    Role.APPROVER: frozenset({P.CITY_READ, P.REGISTRY_READ, P.SETTLEMENT_APPROVE, P.SETTLEMENT_READ}),
+    Role.AUDITOR: frozenset({P.CITY_READ, P.LEDGER_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}),
+    Role.HOUSEHOLD: frozenset({P.OWN_READ}),
+    Role.OPERATOR: frozenset(
+        {
+            P.CITY_READ,
+            P.LEDGER_READ,
+            P.PEOPLE_WRITE,
+            P.READINGS_READ,
+            P.REGISTRY_READ,
+            P.REGISTRY_WRITE,
+            P.SETTLEMENT_POST,
+            P.SETTLEMENT_PREPARE,
+            P.SETTLEMENT_READ,
+        }
+    ),
+    Role.PARTNER: frozenset(),
+    Role.PRIVACY_OFFICER: frozenset({P.CITY_READ}),
+    Role.UTILITY: frozenset({P.READINGS_READ, P.READINGS_WRITE}),
+}
+
+STAFF = frozenset({Role.APPROVER, Role.AUDITOR, Role.OPERATOR, Role.PRIVACY_OFFICER})

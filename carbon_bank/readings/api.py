@@ -1,0 +1,149 @@
+"""Sending readings, and seeing what stands."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from carbon_bank.foundation.errors import InvalidInput
+from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.units import Commodity, Quality
+from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.identity.access import allowed
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Permission
+from carbon_bank.readings import service
+from carbon_bank.readings.intake import Reason, Status
+from carbon_bank.registry import service as registry
+
+router = APIRouter(prefix="/v1/readings", tags=["readings"])
+
+ROWS_MAX = 1000
+
+Text = Annotated[str | None, Field(max_length=1000)]
+
+
+class Row(BaseModel):
+    """One reading as it stands on a bill. Everything is text, so that no number is rounded on the way.
+
+    A row that does not hold is refused on its own; only an unknown field refuses the whole request.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    commodity: Text = Field(None, description="electricity, gas or water.", examples=["electricity"])
+    customer_number: Text = Field(None, examples=["3001"])
+    meter_number: Text = Field(None, description="Where one customer has several meters.")
+    period_start: Text = Field(None, description="First day, counted.", examples=["2026-03-01"])
+    period_end: Text = Field(None, description="Last day, not counted: the first day of the next reading.", examples=["2026-04-01"])
+    quantity: Annotated[str | int | None, Field(description="Decimal text, or a whole number.", examples=["310.5"])] = None
+    unit: Text = Field(None, description="kWh, m3, ...", examples=["kWh"])
+    quality: Text = Field(None, description="actual (if left out), estimated, customer or corrected.")
+    reason: Text = Field(None, description="Needed where another value stands: " + ", ".join(Reason) + ".")
+    reason_text: Text = Field(None, description="Needed with the reason other.")
+    cancel: Text = Field(None, description="`yes` takes back the reading of exactly this period; needs a reason, no quantity.")
+
+
+class Batch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    mode: service.Mode = Field("partial", description="`partial`: each row on its own. `atomic`: all or none.")
+    readings: list[Row] = Field(min_length=1, max_length=ROWS_MAX)
+
+
+class RowResult(BaseModel):
+    row: int = Field(description="1 for the first row sent.")
+    status: Status
+    code: str | None = None
+    column: str | None = None
+    value: str | None = None
+    message: str | None = None
+
+
+class BatchRead(BaseModel):
+    batch_id: int
+    recorded_at: datetime
+    accepted: int
+    duplicate: int
+    revised: int
+    refused: int
+    results: list[RowResult]
+
+
+class RevisionRead(BaseModel):
+    """Quantity in base units: Wh, or litres. Null: this revision cancels the reading."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    period_start: date
+    period_end: date
+    revision: int
+    quantity: int | None
+    quality: Quality
+    reason: Reason | None
+    reason_text: str | None
+    recorded_at: datetime
+
+
+@router.post("", summary="Send up to 1,000 readings", responses={207: {"model": BatchRead, "description": "Some rows were refused."}})
+async def send_readings(
+    batch: Batch,
+    response: Response,
+    session: Writing,
+    now: Now,
+    actor: Annotated[Actor, Depends(allowed(Permission.READINGS_WRITE))],
+) -> BatchRead:
+    """Answers 200 when every row was taken (accepted, duplicate or revised) and 207 when one was refused. Sending a batch
+    again does no harm: its rows are duplicates."""
+    place = await registry.place_of_utility(session, actor.of_utility())
+    rows = service.rows_from([row.model_dump() for row in batch.readings])
+    result = await service.record_readings(session, actor, now, place, rows, source="api", mode=batch.mode)
+    results = [RowResult(row=number, status=Status(status)) for number, status in enumerate(result.statuses, start=1)]
+    for refused in result.refused:
+        results[refused.line - 1] = RowResult(
+            row=refused.line,
+            status=Status.REFUSED,
+            code=refused.code,
+            column=refused.column or None,
+            value=refused.value,
+            message=refused.message,
+        )
+    response.status_code = 207 if result.refused else 200
+    return BatchRead(
+        batch_id=result.batch_id,
+        recorded_at=result.recorded_at,
+        accepted=result.accepted,
+        duplicate=result.duplicate,
+        revised=result.revised,
+        refused=len(result.refused),
+        results=results,
+    )
+
+
+@router.get("", summary="Every revision of a meter's readings")
+async def list_readings(
+    session: Reading,
+    actor: Annotated[Actor, Depends(allowed(Permission.READINGS_READ))],
+    commodity: Commodity,
+    customer_number: Annotated[str, Query(max_length=1000)],
+    meter_number: Annotated[str, Query(max_length=1000)] = "",
+    utility: Annotated[str | None, Query(max_length=100, description="Code of the utility; a utility's client leaves it out.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[RevisionRead]:
+    """A utility sees its own meters, city staff and auditors those of their city."""
+    meter_id = await registry.find_meter(session, actor, utility, commodity, customer_number, meter_number)
+    key = read_cursor(cursor, (str, str, int))
+    rows = await service.list_revisions(session, meter_id, None if key is None else _days(key), limit + 1)
+    items, following = page_of(rows, limit, lambda row: (str(row.period_start), str(row.period_end), row.revision))
+    return Page(items=[RevisionRead.model_validate(item) for item in items], next=following)
+
+
+def _days(key: list[int | str]) -> list[object]:
+    try:
+        return [date.fromisoformat(str(key[0])), date.fromisoformat(str(key[1])), key[2]]
+    except ValueError:
+        raise InvalidInput("paging.cursor", "The cursor is not one that this list gave. Leave it out.") from None

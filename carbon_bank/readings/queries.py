@@ -1,0 +1,132 @@
+"""All SQL of readings. Sets go in as arrays and come out as columns (foundation/columns.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import polars as pl
+from sqlmodel import col, select, text, tuple_
+
+from carbon_bank.foundation.columns import copy_in, fetch_columns
+from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.units import QUALITY_DTYPE
+from carbon_bank.readings.intake import PERIOD_DAYS_MAX
+from carbon_bank.readings.tables import MeterReading, ReadingBatch
+
+_LOCK_AS_OF, _LOCK_UTILITY = 1 << 48, 2 << 48
+NO_QUANTITY = -1
+
+
+async def lock_for_writing(session: WriteSession, city_id: int, utility_id: int) -> datetime:
+    """Let one batch of a utility through at a time, and return the moment that its readings are recorded at.
+
+    The city's lock is shared among batches and taken alone, for an instant, by a settlement that fixes its moment: a batch
+    is wholly before that moment or wholly after it.
+    """
+    await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK_AS_OF + city_id})
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_UTILITY + utility_id})
+    return await _clock(session)
+
+
+async def lock_moment(session: WriteSession, city_id: int) -> datetime:
+    """A moment such that every batch of the city is recorded wholly before or wholly after it."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_AS_OF + city_id})
+    return await _clock(session)
+
+
+async def _clock(session: WriteSession) -> datetime:
+    moment = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    assert isinstance(moment, datetime)
+    return moment
+
+
+async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFrame) -> pl.DataFrame:
+    """For each row (`line, commodity, customer_number, meter_number`): `line, meter_id, calorific_value, matches`.
+
+    `calorific_value` in Wh per m3, null where unknown; `meter_id` means something where `matches` is 1.
+    """
+    query = """
+        SELECT sent.line, coalesce(min(meter.id), 0) AS meter_id, count(meter.id) AS matches,
+               coalesce(min(meter.calorific_value) * 1000, -1) AS calorific_value
+        FROM unnest(%(line)s::int[], %(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
+             AS sent (line, commodity, customer_number, meter_number)
+        LEFT JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
+             AND meter.customer_number = sent.customer_number
+             AND (sent.meter_number = '' OR meter.meter_number = sent.meter_number)
+        GROUP BY sent.line ORDER BY sent.line
+    """
+    keys = rows.select("line", *(pl.col(name).fill_null("").str.strip_chars() for name in ("commodity", "customer_number", "meter_number")))
+    parameters = {"utility_id": utility_id, **keys.to_dict(as_series=False)}
+    schema = {"line": pl.Int32, "meter_id": pl.Int64, "matches": pl.Int32, "calorific_value": pl.Int64}
+    found = await fetch_columns(session, query, parameters, schema)
+    return found.with_columns(pl.when(pl.col("calorific_value") >= 0).then("calorific_value").alias("calorific_value"))
+
+
+async def standing(session: ReadSession, meter_ids: Sequence[int], first: date, last: date) -> pl.DataFrame:
+    """The current revisions of meters whose periods touch [first, last)."""
+    query = """
+        SELECT DISTINCT ON (meter_id, period_start, period_end) meter_id, period_start, period_end, revision,
+               coalesce(quantity, -1) AS quantity, array_position(enum_range(NULL::reading_quality), quality) - 1 AS quality
+        FROM reading
+        WHERE meter_id = ANY(%(meter_ids)s) AND period_start >= %(reach)s AND period_start < %(last)s AND period_end > %(first)s
+        ORDER BY meter_id, period_start, period_end, revision DESC
+    """
+    reach = first - timedelta(days=PERIOD_DAYS_MAX)
+    parameters = {"meter_ids": list(meter_ids), "first": first, "last": last, "reach": reach}
+    schema = {
+        "meter_id": pl.Int64,
+        "period_start": pl.Date,
+        "period_end": pl.Date,
+        "revision": pl.Int16,
+        "quantity": pl.Int64,
+        "quality": pl.Int16,
+    }
+    found = await fetch_columns(session, query, parameters, schema)
+    return found.with_columns(
+        pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"),
+        pl.col("quality").cast(pl.UInt8).cast(QUALITY_DTYPE),
+    )
+
+
+async def recorded_by(session: ReadSession, meter_ids: Sequence[int], first: date, last: date, as_of: datetime) -> pl.DataFrame:
+    """Every revision recorded up to a moment whose period touches [first, last), cancelled ones with NO_QUANTITY."""
+    query = """
+        SELECT meter_id, period_start, period_end, revision, coalesce(quantity, -1) AS quantity, quality = 'estimated' AS estimated
+        FROM reading
+        WHERE meter_id = ANY(%(meter_ids)s) AND period_start >= %(reach)s AND period_start < %(last)s AND period_end > %(first)s
+          AND recorded_at <= %(as_of)s
+    """
+    reach = first - timedelta(days=PERIOD_DAYS_MAX)
+    parameters = {"meter_ids": list(meter_ids), "first": first, "last": last, "reach": reach, "as_of": as_of}
+    schema = {
+        "meter_id": pl.Int64,
+        "period_start": pl.Date,
+        "period_end": pl.Date,
+        "revision": pl.Int16,
+        "quantity": pl.Int64,
+        "estimated": pl.Boolean,
+    }
+    return await fetch_columns(session, query, parameters, schema)
+
+
+async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.DataFrame) -> int:
+    session.add(batch)
+    await session.flush()
+    assert batch.id is not None
+    stamped = readings.with_columns(
+        batch_id=pl.lit(batch.id, pl.Int64), recorded_at=pl.lit(batch.recorded_at.isoformat(), pl.String)
+    )
+    if stamped.height:
+        await copy_in(session, "reading", stamped)
+    return batch.id
+
+
+async def list_revisions(
+    session: ReadSession, meter_id: int, after: Sequence[object] | None, limit: int
+) -> Sequence[MeterReading]:
+    key = (MeterReading.period_start, MeterReading.period_end, MeterReading.revision)
+    query = select(MeterReading).where(col(MeterReading.meter_id) == meter_id).order_by(*(col(part) for part in key)).limit(limit)
+    if after is not None:
+        query = query.where(tuple_(*(col(part) for part in key)) > tuple_(*after))
+    return (await session.exec(query)).all()

@@ -1,0 +1,78 @@
+"""Every setting of the bank, read once and passed in.
+
+Each field is `CARBON_BANK_<NAME>` in the environment, or a key of the TOML file that `CARBON_BANK_CONFIG` names
+(`carbon-bank.toml` in the working folder by default). The environment wins. docs/settings.md lists them; a test
+compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from carbon_bank.foundation.errors import Fault, InvalidInput
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="CARBON_BANK_", frozen=True, extra="forbid")
+
+    database_url: str | None = Field(
+        None,
+        description="PostgreSQL 15 or newer, as postgresql://user:password@host:port/name. Unset: the embedded one.",
+    )
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded database and of generated keys.")
+    host: str = Field("127.0.0.1", description="Address on which `serve` listens.")
+    port: int = Field(8000, ge=1, le=65535, description="Port on which `serve` listens.")
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="Address under which clients reach the bank; the issuer of its tokens."
+    )
+    signing_key_file: Path | None = Field(
+        None, description="PEM file with the P-256 key that signs tokens. Unset: made once in the data folder."
+    )
+    token_minutes: int = Field(15, ge=1, le=60, description="Life of an access token, in minutes.")
+    log_format: Literal["console", "json"] = Field("console", description="Form of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    work_inside: bool = Field(True, description="Whether `serve` also works the background jobs.")
+    pool_size: int = Field(10, ge=1, le=200, description="Database connections for writing, and as many for reading.")
+    body_bytes_max: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
+    chunk_households: int = Field(20_000, ge=1, description="Households that a settlement computes at a time.")
+    bucket_households: int = Field(10_000, ge=1, description="Households that a settlement posts in one transaction.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("CARBON_BANK_CONFIG", "carbon-bank.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings of this process. Named arguments (from the command line) win over environment and file.
+
+    Raises: InvalidInput `settings.invalid`, naming each setting, its value and the limit.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = [
+            Fault(
+                f"CARBON_BANK_{'_'.join(map(str, each['loc'])).upper()}",
+                "settings.invalid",
+                each["msg"],
+                str(each["input"])[:80],
+            )
+            for each in error.errors()
+        ]
+        told = "; ".join(f"{fault.where} is '{fault.value}': {fault.message}" for fault in faults)
+        raise InvalidInput(
+            "settings.invalid", f"The settings do not hold: {told}. See docs/settings.md.", faults=faults
+        ) from None

@@ -1,0 +1,57 @@
+"""Recording an act."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+from carbon_bank.foundation.database import WriteSession
+from carbon_bank.trail.tables import TrailEntry
+
+
+class Act(StrEnum):
+    """Everything that is recorded, `subject.action`, in alphabetical order."""
+
+    CITY_ADDED = "city.added"
+    CLIENT_ADDED = "client.added"
+    DISTRICT_ADDED = "district.added"
+    HOUSEHOLD_ADDED = "household.added"
+    METER_ADDED = "meter.added"
+    PERSON_ADDED = "person.added"
+    READINGS_RECORDED = "readings.recorded"
+    REGISTRY_IMPORTED = "registry.imported"
+    SETTLEMENT_APPROVED = "settlement.approved"
+    SETTLEMENT_COMPUTED = "settlement.computed"
+    SETTLEMENT_POSTED = "settlement.posted"
+    SETTLEMENT_POSTING_STARTED = "settlement.posting_started"
+    SETTLEMENT_REQUESTED = "settlement.requested"
+    SETTLEMENT_WITHDRAWN = "settlement.withdrawn"
+    TENURE_ADDED = "tenure.added"
+    TENURE_ENDED = "tenure.ended"
+    UTILITY_ADDED = "utility.added"
+
+
+def record(
+    session: WriteSession,
+    act: Act,
+    *,
+    by: str,
+    at: datetime,
+    subject: str,
+    city_id: int | None = None,
+    reason: str | None = None,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Record an act in the transaction that carries it out.
+
+    Args: by: the actor's subject. subject: what it was done to, as `settlement:12`. facts: numbers and names, nothing personal.
+    """
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    session.add(
+        TrailEntry(
+            at=at, city_id=city_id, by=by, act=act.value, subject=subject, reason=reason, request_id=request_id, facts=facts or {}
+        )
+    )
