@@ -7,7 +7,7 @@ months of readings. Nobody in it is real: numbers in place of names, utilities t
 - `city.py` draws the city from them.
 
 What always holds:
-- the same arguments give the same city, on any machine, in any number of chunks;
+- the same arguments give the same city, in any number of chunks;
 - a household is drawn with the block of 500 that it lies in, and with nothing else: household 17 is the same in a city
   of 2,000 and of 200,000;
 - what comes out is input: rows as a city and its utilities would send them, text where a file has text. It goes

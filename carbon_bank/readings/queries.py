@@ -14,31 +14,13 @@ from carbon_bank.foundation.units import QUALITY_DTYPE
 from carbon_bank.readings.intake import PERIOD_DAYS_MAX
 from carbon_bank.readings.tables import MeterReading, ReadingBatch
 
-_LOCK_AS_OF, _LOCK_UTILITY = 1 << 48, 2 << 48
+_LOCK_UTILITY = 2 << 48
 NO_QUANTITY = -1
 
 
-async def lock_for_writing(session: WriteSession, city_id: int, utility_id: int) -> datetime:
-    """Let one batch of a utility through at a time, and return the moment that its readings are recorded at.
-
-    The city's lock is shared among batches and taken alone, for an instant, by a settlement that fixes its moment: a batch
-    is wholly before that moment or wholly after it.
-    """
-    await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK_AS_OF + city_id})
+async def one_batch_at_a_time(session: WriteSession, utility_id: int) -> None:
+    """Let one batch of a utility through at a time: what a row is judged against cannot change under it."""
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_UTILITY + utility_id})
-    return await _clock(session)
-
-
-async def lock_moment(session: WriteSession, city_id: int) -> datetime:
-    """A moment such that every batch of the city is recorded wholly before or wholly after it."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_AS_OF + city_id})
-    return await _clock(session)
-
-
-async def _clock(session: WriteSession) -> datetime:
-    moment = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
-    assert isinstance(moment, datetime)
-    return moment
 
 
 async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFrame) -> pl.DataFrame:

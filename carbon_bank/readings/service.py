@@ -12,6 +12,7 @@ import polars as pl
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
+from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import queries
 from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Status, judge, parse
@@ -56,7 +57,8 @@ async def record_readings(
           came from, as `api` or a file's name. mode: `atomic` takes all rows or none, `partial` each on its own.
     """
     assert rows.height <= BATCH_ROWS_MAX
-    recorded_at = await queries.lock_for_writing(session, place.city_id, place.utility_id)
+    await queries.one_batch_at_a_time(session, place.utility_id)
+    recorded_at = await recording_moment(session, place.city_id)
     meters = await queries.resolve_meters(session, place.utility_id, rows)
     parsed = parse(rows.join(meters, on="line", how="left", maintain_order="left"), clock.local_day(now, place.time_zone))
     parsed = _with_meter_faults(parsed, place)
@@ -145,11 +147,6 @@ def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
         column = row["column"] or ""
         value = row.get(column)
         yield Refused(row["line"], column, None if value is None else value[:80], row["code"], SENTENCES[row["code"]])
-
-
-async def fix_moment(session: WriteSession, city_id: int) -> datetime:
-    """A moment such that what was recorded up to it will always be the same."""
-    return await queries.lock_moment(session, city_id)
 
 
 async def readings_as_of(

@@ -1,0 +1,36 @@
+"""Moments that split what is recorded in a city into before and after, for good.
+
+Whoever records what a settlement reads (readings, tenures) first shares the city's lock and then takes the time; whoever
+fixes a moment takes the lock alone, for an instant. So each such transaction is recorded and visible wholly before the
+moment or recorded wholly after it, and `recorded_at <= moment` selects the same rows today and in ten years.
+Source: docs/decisions/0005-as-of-by-a-shared-lock.md.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import text
+
+from carbon_bank.foundation.database import WriteSession
+
+_CITY = 1 << 48
+
+
+async def recording_moment(session: WriteSession, city_id: int) -> datetime:
+    """The moment to stamp on what this transaction records."""
+    await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _CITY + city_id})
+    return await _clock(session)
+
+
+async def fixed_moment(session: WriteSession, city_id: int) -> datetime:
+    """A moment such that what was recorded up to it will always be the same."""
+    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CITY + city_id})
+    return await _clock(session)
+
+
+async def _clock(session: WriteSession) -> datetime:
+    # Not now(): that is when the transaction began, before it had the lock.
+    moment = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    assert isinstance(moment, datetime)
+    return moment

@@ -1,0 +1,142 @@
+"""All SQL of the ledger. Bulk posting is a few set-based statements that never leave the household's own node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlmodel import col, func, select, text
+
+from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
+
+
+async def open_accounts(session: WriteSession, household_ids: Sequence[int]) -> None:
+    statement = "INSERT INTO account (household_id, available, held, debt, version) SELECT unnest(CAST(:ids AS bigint[])), 0, 0, 0, 0"
+    await session.execute(text(statement), {"ids": list(household_ids)})
+
+
+async def lock_accounts(session: WriteSession, grants: str) -> None:
+    await session.execute(
+        text(
+            f"SELECT count(*) FROM (SELECT 1 FROM account WHERE household_id IN (SELECT household_id FROM {grants}) "  # noqa: S608
+            "ORDER BY household_id FOR NO KEY UPDATE) AS locked"
+        )
+    )
+
+
+async def add_journal(session: WriteSession, journal: Journal) -> None:
+    session.add(journal)
+    await session.flush()
+
+
+async def post_grants(
+    session: WriteSession, grants: str, journal: UUID, settlement_id: int, effective_on: date, recorded_at: datetime
+) -> tuple[int, int]:
+    """Postings for the rows of a temporary table `(household_id, commodity, points)`; those posted before are left out.
+
+    Debt is paid off first: what is granted raises `available` only beyond it. Returns the number of postings and their sum.
+    """
+    statement = f"""
+        WITH waiting AS (
+            SELECT account.household_id, account.version, account.available, account.held, account.debt,
+                   granted.commodity, granted.points,
+                   row_number() OVER running AS place, sum(granted.points) OVER running AS granted_so_far
+            FROM {grants} AS granted JOIN account USING (household_id)
+            WHERE granted.points > 0 AND NOT EXISTS (
+                SELECT 1 FROM posting WHERE posting.household_id = granted.household_id AND posting.kind = 'award'
+                   AND posting.settlement_id = :settlement_id AND posting.commodity = granted.commodity)
+            WINDOW running AS (PARTITION BY granted.household_id ORDER BY granted.commodity)
+        ), posted AS (
+            INSERT INTO posting (household_id, seq, journal_id, kind, contra, amount, available_after, held_after, debt_after,
+                                 effective_on, recorded_at, settlement_id, commodity)
+            SELECT household_id, version + place, :journal, 'award', 'issuance', points,
+                   available + greatest(granted_so_far - debt, 0), held, greatest(debt - granted_so_far, 0),
+                   :effective_on, :recorded_at, :settlement_id, commodity
+            FROM waiting
+            RETURNING amount
+        )
+        SELECT count(*), coalesce(sum(amount), 0) FROM posted
+    """  # noqa: S608
+    parameters = {
+        "journal": journal,
+        "settlement_id": settlement_id,
+        "effective_on": effective_on,
+        "recorded_at": recorded_at,
+    }
+    count, total = (await session.execute(text(statement), parameters)).one()
+    return int(count), int(total)
+
+
+async def add_lots(session: WriteSession, grants: str, journal: UUID, expires_on: date | None) -> None:
+    statement = f"""
+        INSERT INTO lot (household_id, lot_id, granted, remaining, expires_on)
+        SELECT posting.household_id, posting.seq, posting.amount,
+               posting.available_after - coalesce(before.available_after, 0), CAST(:expires_on AS date)
+        FROM posting
+        LEFT JOIN posting AS before ON before.household_id = posting.household_id AND before.seq = posting.seq - 1
+        WHERE posting.household_id IN (SELECT household_id FROM {grants}) AND posting.journal_id = :journal
+    """  # noqa: S608
+    await session.execute(text(statement), {"journal": journal, "expires_on": expires_on})
+
+
+async def move_accounts(session: WriteSession, grants: str, journal: UUID) -> None:
+    """Bring the accounts to the last posting of a journal."""
+    statement = f"""
+        UPDATE account SET version = last.seq, available = last.available_after, held = last.held_after, debt = last.debt_after
+        FROM (
+            SELECT DISTINCT ON (household_id) household_id, seq, available_after, held_after, debt_after
+            FROM posting WHERE household_id IN (SELECT household_id FROM {grants}) AND journal_id = :journal
+            ORDER BY household_id, seq DESC
+        ) AS last
+        WHERE account.household_id = last.household_id
+    """  # noqa: S608
+    await session.execute(text(statement), {"journal": journal})
+
+
+async def settlement_sums(session: ReadSession, settlement_id: int) -> tuple[int, int]:
+    """Number and sum of the postings of a settlement."""
+    statement = (
+        select(func.count(), func.coalesce(func.sum(Posting.amount), 0))
+        .select_from(Posting)
+        .join(Journal, col(Journal.id) == col(Posting.journal_id))
+        .where(col(Journal.settlement_id) == settlement_id)
+    )
+    count, total = (await session.exec(statement)).one()
+    return count, int(total)
+
+
+async def account(session: ReadSession, household_id: int) -> Account | None:
+    return (await session.exec(select(Account).where(col(Account.household_id) == household_id))).one_or_none()
+
+
+async def lots_by_expiry(session: ReadSession, household_id: int, today: date) -> Sequence[Lot]:
+    statement = (
+        select(Lot)
+        .where(col(Lot.household_id) == household_id, col(Lot.remaining) > 0)
+        .where(func.coalesce(col(Lot.expires_on), today) >= today)
+        .order_by(col(Lot.expires_on).nulls_last(), col(Lot.lot_id))
+    )
+    return (await session.exec(statement)).all()
+
+
+async def postings(session: ReadSession, household_id: int, before_seq: int | None, limit: int) -> Sequence[Posting]:
+    statement = select(Posting).where(col(Posting.household_id) == household_id)
+    if before_seq is not None:
+        statement = statement.where(col(Posting.seq) < before_seq)
+    return (await session.exec(statement.order_by(col(Posting.seq).desc()).limit(limit))).all()
+
+
+async def balance_effective(session: ReadSession, household_id: int, day: date) -> int:
+    statement = select(func.coalesce(func.sum(Posting.amount), 0)).where(
+        col(Posting.household_id) == household_id, col(Posting.effective_on) <= day
+    )
+    return int((await session.exec(statement)).one())
+
+
+async def balance_recorded(session: ReadSession, household_id: int, before: datetime) -> int:
+    statement = select(func.coalesce(func.sum(Posting.amount), 0)).where(
+        col(Posting.household_id) == household_id, col(Posting.recorded_at) < before
+    )
+    return int((await session.exec(statement)).one())

@@ -1,0 +1,103 @@
+"""Opening accounts, posting awards in bulk, and reading an account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from carbon_bank.foundation.calendar import first_day, month_of
+from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.errors import NotFound
+from carbon_bank.foundation.ids import uuid7
+from carbon_bank.ledger import queries
+from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
+
+GRANTS = "points_to_grant"
+"""Name of the temporary table `(household_id bigint, commodity text, points bigint)` that `post_awards` works from."""
+
+Clock = Literal["effective", "recorded"]
+
+
+@dataclass(frozen=True)
+class Posted:
+    """What a bucket posted: postings and points."""
+
+    postings: int
+    points: int
+
+
+async def open_accounts(session: WriteSession, household_ids: Sequence[int]) -> None:
+    """An empty account for each new household."""
+    await queries.open_accounts(session, household_ids)
+
+
+async def post_awards(
+    session: WriteSession,
+    *,
+    city_id: int,
+    settlement_id: int,
+    by: str,
+    effective_on: date,
+    expires_on: date | None,
+    now: datetime,
+) -> Posted:
+    """Post the rows of the temporary table GRANTS, one posting and one lot for each. What is posted already is left out.
+
+    Accounts are locked first, in order; debt is paid off before anything becomes available.
+    """
+    await queries.lock_accounts(session, GRANTS)
+    journal = Journal(
+        id=uuid7(now), city_id=city_id, kind="award", settlement_id=settlement_id, by=by, recorded_at=now
+    )
+    await queries.add_journal(session, journal)
+    count, total = await queries.post_grants(session, GRANTS, journal.id, settlement_id, effective_on, now)
+    await queries.add_lots(session, GRANTS, journal.id, expires_on)
+    await queries.move_accounts(session, GRANTS, journal.id)
+    return Posted(count, total)
+
+
+async def posted_of_settlement(session: ReadSession, settlement_id: int) -> Posted:
+    """What stands in the ledger for a settlement."""
+    return Posted(*await queries.settlement_sums(session, settlement_id))
+
+
+def lot_expiry(posted_on: date, valid_months: int | None) -> date | None:
+    """The last day on which points posted on a day can be spent; null: they do not expire.
+
+    Source: rules.md section 8: the end of the month, `valid_months` after posting.
+    """
+    if valid_months is None:
+        return None
+    return date.fromordinal(first_day(month_of(posted_on) + valid_months + 1).toordinal() - 1)
+
+
+async def get_account(session: ReadSession, household_id: int) -> Account:
+    """Raises: NotFound `ledger.unknown_account` (404)."""
+    found = await queries.account(session, household_id)
+    if found is None:
+        raise NotFound("ledger.unknown_account", f"There is no account of household {household_id}.")
+    return found
+
+
+async def spendable_lots(session: ReadSession, household_id: int, today: date) -> Sequence[Lot]:
+    """Lots with points left that have not expired, the soonest to expire first."""
+    return await queries.lots_by_expiry(session, household_id, today)
+
+
+async def statement(session: ReadSession, household_id: int, before_seq: int | None, limit: int) -> Sequence[Posting]:
+    """An account's postings, the newest first."""
+    return await queries.postings(session, household_id, before_seq, limit)
+
+
+async def balance_as_of(session: ReadSession, household_id: int, day: date, by: Clock, end_of_day: datetime) -> int:
+    """What a household owned (available and held, less debt) as of a day.
+
+    Args: by: `effective`, by the month that postings belong to; `recorded`, by when they were made. end_of_day: the moment
+          at which the day ends in the city.
+    """
+    await get_account(session, household_id)
+    if by == "effective":
+        return await queries.balance_effective(session, household_id, day)
+    return await queries.balance_recorded(session, household_id, end_of_day)

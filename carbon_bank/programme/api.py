@@ -1,0 +1,36 @@
+"""The rules of the bank, for everyone to read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
+
+from carbon_bank.identity.access import open_to_all
+from carbon_bank.programme.policy import load_shipped, shipped_policies
+
+router = APIRouter(prefix="/v1/policies", tags=["programme"])
+
+
+class PolicySummary(BaseModel):
+    reference: str = Field(examples=["korea-carbon-point@2024"])
+    title: dict[str, str]
+    digest: str = Field(description="SHA-256 of the text, in hexadecimal.")
+
+
+@router.get("", summary="The policies that come with the bank")
+@open_to_all
+async def list_policies() -> list[PolicySummary]:
+    policies = (load_shipped(reference) for reference in shipped_policies())
+    return [PolicySummary(reference=policy.reference, title=policy.title or {}, digest=policy.digest) for policy in policies]
+
+
+@router.get("/{reference}", summary="The exact text of a policy", response_class=PlainTextResponse)
+@open_to_all
+async def get_policy(
+    reference: Annotated[str, Path(max_length=100, examples=["korea-carbon-point@2024"])],
+) -> PlainTextResponse:
+    """YAML. Its SHA-256 is the digest that settlements name."""
+    return PlainTextResponse(load_shipped(reference).text, media_type="application/yaml")

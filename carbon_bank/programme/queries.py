@@ -1,0 +1,16 @@
+"""All SQL of the programme."""
+
+from __future__ import annotations
+
+from sqlmodel import col, select
+
+from carbon_bank.foundation.database import ReadSession
+from carbon_bank.programme.tables import StoredPolicy
+
+
+async def policy_by_digest(session: ReadSession, digest: str) -> StoredPolicy | None:
+    return (await session.exec(select(StoredPolicy).where(col(StoredPolicy.digest) == digest))).one_or_none()
+
+
+async def policy_by_id(session: ReadSession, policy_id: int) -> StoredPolicy | None:
+    return (await session.exec(select(StoredPolicy).where(col(StoredPolicy.id) == policy_id))).one_or_none()

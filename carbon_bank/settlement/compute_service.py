@@ -1,0 +1,157 @@
+"""Computing a settlement, one chunk of households at a time. `carbon_bank.worker` runs the steps, each its own transaction.
+
+Reading, judging and writing are three functions, so that PostgreSQL reads the next chunk while this one is judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import polars as pl
+
+from carbon_bank.foundation.calendar import MONTHS_PER_YEAR, Period
+from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.errors import NotFound
+from carbon_bank.foundation.moments import fixed_moment
+from carbon_bank.identity.actor import Actor
+from carbon_bank.programme import rules
+from carbon_bank.programme import service as programme
+from carbon_bank.programme.policy import Policy
+from carbon_bank.readings import service as readings
+from carbon_bank.registry import service as registry
+from carbon_bank.settlement import queries
+from carbon_bank.settlement.tables import Settlement, SettlementState
+from carbon_bank.trail.service import Act, record
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stays the same from chunk to chunk."""
+
+    settlement_id: int
+    city_id: int
+    policy: Policy
+    period: Period
+    as_of: datetime
+    households: int
+    computed_to: int
+    state: SettlementState
+    preceding_id: int | None
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The inputs of some households: the ids (after, last] of the city."""
+
+    after: int
+    last: int
+    households: int
+    tenures: pl.DataFrame
+    readings: pl.DataFrame
+    dwellings: pl.DataFrame
+    streaks: pl.DataFrame
+
+
+async def begin_computing(session: WriteSession, settlement_id: int) -> Plan:
+    """Fix the moment as of which the settlement reads, or take up where an interrupted run stopped."""
+    settlement = await queries.lock(session, settlement_id)
+    if settlement is None:
+        raise NotFound("settlement.unknown", f"There is no settlement {settlement_id}.")
+    if settlement.state == SettlementState.REQUESTED:
+        settlement.as_of = await fixed_moment(session, settlement.city_id)
+        settlement.households = await registry.count_households(session, settlement.city_id)
+        settlement.state = SettlementState.COMPUTING.value
+        await session.flush()
+    period = Period(settlement.first_month, settlement.months)
+    as_of = settlement.as_of or settlement.requested_at
+    return Plan(
+        settlement_id=settlement_id,
+        city_id=settlement.city_id,
+        policy=await programme.policy_on_record(session, settlement.policy_id),
+        period=period,
+        as_of=as_of,
+        households=settlement.households or 0,
+        computed_to=settlement.computed_to,
+        state=SettlementState(settlement.state),
+        preceding_id=await _preceding(session, settlement, period, as_of),
+    )
+
+
+async def _preceding(session: ReadSession, settlement: Settlement, period: Period, as_of: datetime) -> int | None:
+    """The settlement of the period before, if it was approved by the moment that this one reads as of."""
+    before = await queries.live(session, settlement.city_id, str(period.shift(-1)))
+    if before is None or before.approved_at is None or before.approved_at > as_of:
+        return None
+    return before.id
+
+
+async def read_chunk(session: ReadSession, plan: Plan, after: int, households: int) -> Chunk | None:
+    """The inputs of the next households behind `after`, as of the plan's moment; null when there are none left."""
+    ids = await registry.household_ids(session, plan.city_id, after, households)
+    if ids.is_empty():
+        return None
+    first, last = int(ids[0]), int(ids[-1])
+    tenures = await registry.tenures_as_of(session, plan.city_id, first, last, plan.as_of)
+    held = tenures.filter(pl.col("starts_on") < plan.period.end_day, pl.col("ends_on") > plan.period.first_day)
+    meters = held["meter_id"].unique().sort().to_list()
+    windows = [
+        await readings.readings_as_of(session, meters, first_day, end_day, plan.as_of)
+        for first_day, end_day in _windows(plan.period, plan.policy.baseline.lookback_years)
+    ]
+    streaks = (
+        await queries.streaks(session, plan.preceding_id, first, last)
+        if plan.preceding_id is not None
+        else rules.no_streaks()
+    )
+    dwellings = await registry.dwellings(session, plan.city_id, first, last) if plan.policy.needs_dwellings else rules.no_dwellings()
+    return Chunk(after, last, len(ids), held, pl.concat(windows), dwellings, streaks)
+
+
+def _windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
+    """The days that decide: those of the period, and of the same months of each year before.
+
+    No reading can lie in two windows: they are at least six months apart, or one.
+    """
+    years = [Period(period.first_month - back * MONTHS_PER_YEAR, period.length) for back in range(lookback_years, -1, -1)]
+    if period.length == MONTHS_PER_YEAR:
+        return [(years[0].first_day, years[-1].end_day)]
+    return [(year.first_day, year.end_day) for year in years]
+
+
+def judge_chunk(plan: Plan, chunk: Chunk, population: pl.DataFrame | None) -> pl.DataFrame:
+    """The awards of a chunk, as rows of the table. Pure; takes a core for a while."""
+    evaluated = rules.evaluate(plan.policy, plan.period, chunk.readings, chunk.tenures, chunk.dwellings)
+    awards = rules.award(plan.policy, plan.period, evaluated, chunk.streaks, population)
+    return rules.award_rows(awards).select(pl.lit(plan.settlement_id, pl.Int64).alias("settlement_id"), pl.all())
+
+
+async def write_chunk(session: WriteSession, plan: Plan, chunk: Chunk, awards: pl.DataFrame) -> bool:
+    """Record a chunk's awards. False where somebody else has gone on, or it was withdrawn: then nothing is written."""
+    settlement = await queries.lock(session, plan.settlement_id)
+    assert settlement is not None
+    if settlement.state != SettlementState.COMPUTING or settlement.computed_to != chunk.after:
+        return False
+    await queries.add_awards(session, awards)
+    settlement.computed_to = chunk.last
+    return True
+
+
+async def finish_computing(session: WriteSession, actor: Actor, now: datetime, settlement_id: int) -> None:
+    """Add up what all chunks came to. Nothing happens where it is done already."""
+    settlement = await queries.lock(session, settlement_id)
+    assert settlement is not None
+    if settlement.state != SettlementState.COMPUTING:
+        return
+    await queries.add_totals(session, settlement_id)
+    settlement.state, settlement.computed_at = SettlementState.COMPUTED.value, now
+    awards = sum(total.awards for total in await queries.totals(session, settlement_id))
+    record(
+        session,
+        Act.SETTLEMENT_COMPUTED,
+        by=actor.subject,
+        at=now,
+        subject=f"settlement:{settlement_id}",
+        city_id=settlement.city_id,
+        facts={"awards": awards, "households": settlement.households},
+    )
