@@ -8,11 +8,11 @@ from typing import Any
 
 import psycopg
 import sqlalchemy as sa
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from alembic import command
 from carbon_bank.foundation.database import METADATA, parse_url
 from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.problems import unreachable_database
@@ -104,7 +104,9 @@ def _config(connection: sa.Connection) -> Config:
     package = Path(__file__).parent
     inside = package / "alembic"  # in a wheel; in a checkout it stands beside the package
     config = Config()
-    config.set_main_option("script_location", str(inside if inside.exists() else package.parent / "alembic").replace("%", "%%"))
+    config.set_main_option(
+        "script_location", str(inside if inside.exists() else package.parent / "alembic").replace("%", "%%")
+    )
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config

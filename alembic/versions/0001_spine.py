@@ -106,6 +106,7 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO carbon_bank_app;
 GRANT UPDATE ON account, settlement TO carbon_bank_app;
 GRANT UPDATE (remaining) ON lot TO carbon_bank_app;
 GRANT UPDATE (review) ON award TO carbon_bank_app;
+GRANT UPDATE (parent_id) ON district TO carbon_bank_app;
 GRANT UPDATE (ends_on, ended_at) ON tenure TO carbon_bank_app;
 GRANT UPDATE (password_hash, disabled_at) ON person TO carbon_bank_app;
 GRANT UPDATE (secret_hash, disabled_at) ON client TO carbon_bank_app;

@@ -69,10 +69,10 @@ def simulate(
     began = time.perf_counter()
     chosen = load_policy(policy)
     target = _format(out, format_)
-    _refuse_one_file_twice(readings, households, out, skip_bad_rows)
+    _refuse_one_file_twice(Path(policy), readings, households, out, skip_bad_rows)
     judged, homes = _read(readings, households, skip_bad_rows)
     settled = periods_to_settle(chosen, periods, judged.rows)
-    awards = _simulate(chosen, found_city(judged.rows, homes), settled)
+    awards = _simulate(chosen, found_city(judged, homes), settled)
     with _quiet_when_nobody_reads():
         _write(awards, target, out)
     _summary(awards, judged, len(settled), time.perf_counter() - began)
@@ -168,8 +168,13 @@ def _table(awards: pl.DataFrame) -> Table:
 
 
 def _store(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; what is there and is no file (a device, a pipe) is written to as it is."""
+    path = path.resolve()
     try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as special:
+                write(special)
+            return
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             partial = Path(file.name)
             try:

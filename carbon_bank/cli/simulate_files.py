@@ -17,8 +17,8 @@ from polars.exceptions import PolarsError
 
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
 
-FILE_BYTES_MAX = 4 * 1024**3
-ROWS_MAX = 40_000_000
+FILE_BYTES_MAX = 2 * 1024**3
+ROWS_MAX = 20_000_000
 _GZIP, _PARQUET, _BOM = b"\x1f\x8b", b"PAR1", b"\xef\xbb\xbf"
 
 

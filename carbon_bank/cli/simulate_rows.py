@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from carbon_bank.foundation.calendar import YEAR_MAX, YEAR_MIN
-from carbon_bank.foundation.units import Commodity, Quality
+from carbon_bank.foundation.units import COMMODITY_DTYPE, QUALITY_DTYPE, Commodity, Quality
 from carbon_bank.readings.quantities import QUANTITY_REASONS, base_quantities
 
 READING_COLUMNS = (
@@ -29,7 +29,9 @@ REASONS = {
     "registry.residents": "The number of residents is no whole number from 1 to 999.",
     "registry.duplicate": "The household stands in an earlier row too.",
 }
-_LINES = 2**32
+ROWS_PER_PART = 1_000_000
+_LINES = 2**32  # more than a file has lines, and than there are meters
+_DAYS = 2**24  # more than the days until YEAR_MAX
 FAULT_SCHEMA = pl.Schema(
     {"line": pl.Int64(), "column": pl.String(), "value": pl.String(), "code": pl.String(), "reason": pl.String()}
 )
@@ -37,23 +39,44 @@ FAULT_SCHEMA = pl.Schema(
 
 @dataclass(frozen=True)
 class Judged:
-    """Rows that are in order, and what is wrong with the others: one fault for each, the first that was found."""
+    """Rows that are in order, and what is wrong with the others: one fault for each, the first that was found.
+
+    rows of readings: `line`, `household` and `meter` (numbers for their ids), `commodity`, `start`, `end`, `base` (base
+    units), `quality`; names: `household`, `name` (its id in the file). rows of households: see `judge_households`.
+    """
 
     rows: pl.DataFrame
     faults: pl.DataFrame
+    names: pl.DataFrame
     duplicates: int = 0
 
 
 def judge_readings(rows: pl.DataFrame, today: date) -> Judged:
-    """Rows of READING_COLUMNS as text: those in order with `start`, `end` (Date) and `base` (Int64, base units).
+    """Rows of READING_COLUMNS as text, to readings.
 
     Readings of one meter that contradict each other are all refused: nothing in a file says which of them is right.
     """
+    parts = [_judge_alone(part, today) for part in rows.iter_slices(ROWS_PER_PART)] or [_judge_alone(rows, today)]
+    sound = pl.concat([part.rows for part in parts])
+    names = pl.concat([part.names for part in parts]).unique("household")
+    suspect = _suspect_meters(sound)
+    few = sound.join(suspect, on="meter", how="semi").join(rows.select("line", "quantity", "period_start"), on="line")
+    few, of_two = _refuse_two_commodities(few)
+    alone = few.filter(pl.struct("household", "meter", "start", "end", "base", "quality").is_first_distinct())
+    agreed, conflicting = _refuse_conflicts(alone)
+    apart, overlapping = _refuse_overlaps(agreed)
+    accepted = pl.concat([sound.join(suspect, on="meter", how="anti"), apart.select(sound.columns)])
+    faults = pl.concat([*(part.faults for part in parts), of_two, conflicting, overlapping]).sort("line")
+    return Judged(accepted, faults, names, few.height - alone.height)
+
+
+def _judge_alone(rows: pl.DataFrame, today: date) -> Judged:
+    """Each row by itself, its text turned into numbers."""
     read = base_quantities(rows).rename({"quantity_base": "base"})
     read = read.with_columns(start=_day("period_start"), end=_day("period_end"))
     days = (pl.col("end") - pl.col("start")).dt.total_days()
     error = pl.col("quantity_error")
-    single = _judge(
+    sound, faults = _judge(
         read,
         [
             *((pl.col(name).is_null(), name, "readings.missing") for name in READING_COLUMNS),
@@ -67,23 +90,39 @@ def judge_readings(rows: pl.DataFrame, today: date) -> Judged:
             (~pl.col("quality").is_in(list(map(str, Quality))), "quality", "readings.quality"),
         ],
     )
-    meter = pl.col("meter_id").cast(pl.Categorical).to_physical()
-    sound = single.rows.with_columns(meter=meter)
-    sound, of_two = _refuse_two_commodities(sound)
-    alone = sound.filter(pl.struct("household_id", "meter", "start", "end", "base", "quality").is_first_distinct())
-    agreed, conflicting = _refuse_conflicts(alone)
-    apart, overlapping = _refuse_overlaps(agreed)
-    faults = pl.concat([single.faults, of_two, conflicting, overlapping]).sort("line")
-    return Judged(apart, faults, sound.height - alone.height)
+    numbered = sound.select(
+        "line",
+        pl.col("household_id").cast(pl.Categorical).to_physical().alias("household"),
+        pl.col("meter_id").cast(pl.Categorical).to_physical().cast(pl.Int64).alias("meter"),
+        pl.col("commodity").cast(COMMODITY_DTYPE),
+        "start",
+        "end",
+        "base",
+        pl.col("quality").cast(QUALITY_DTYPE),
+    )
+    names = pl.DataFrame([numbered["household"], sound["household_id"].alias("name")]).unique("household")
+    return Judged(numbered, faults, names)
+
+
+def _suspect_meters(rows: pl.DataFrame) -> pl.DataFrame:
+    """The meters with more than one commodity or with a day in two readings: of most files none.
+
+    Meter and day are packed into one number, so that one sort and one running maximum serve all meters.
+    """
+    begins, ends = (pl.col("meter") * _DAYS + pl.col(name).cast(pl.Int32) for name in ("start", "end"))
+    ordered = rows.select("meter", "commodity", begins=begins, ends=ends).sort("begins")
+    mixed = (pl.col("meter") == pl.col("meter").shift(1)) & (pl.col("commodity") != pl.col("commodity").shift(1))
+    touching = pl.col("begins") < pl.col("ends").cum_max().shift(1)
+    return ordered.filter(mixed | touching).select("meter").unique()
 
 
 def judge_households(rows: pl.DataFrame) -> Judged:
-    """Rows of HOUSEHOLD_COLUMNS as text (those left out are unknown): with `people` (Int64) and `moved` (Date)."""
+    """Rows of HOUSEHOLD_COLUMNS as text (those left out are unknown): the same with `people` (Int64), `moved` (Date)."""
     lacking = [name for name in HOUSEHOLD_COLUMNS if name not in rows.columns]
     read = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in lacking)
     people = pl.col("residents").str.extract(r"^([1-9][0-9]{0,2})$").cast(pl.Int64)
     read = read.with_columns(people=people, moved=_day("moved_in"))
-    return _judge(
+    sound, faults = _judge(
         read,
         [
             (pl.col("household_id").is_null(), "household_id", "readings.missing"),
@@ -92,6 +131,7 @@ def judge_households(rows: pl.DataFrame) -> Judged:
             (pl.col("moved_in").is_not_null() & pl.col("moved").is_null(), "moved_in", "readings.date"),
         ],
     )
+    return Judged(sound, faults, sound.select(name="household_id"))
 
 
 def _day(name: str) -> pl.Expr:
@@ -100,7 +140,7 @@ def _day(name: str) -> pl.Expr:
     return pl.when(day.is_between(date(YEAR_MIN, 1, 1), date(YEAR_MAX, 12, 31))).then(day)
 
 
-def _judge(rows: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str, str]]) -> Judged:
+def _judge(rows: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str, str]]) -> tuple[pl.DataFrame, pl.DataFrame]:
     first = pl.coalesce(pl.when(wrong).then(pl.lit(number)) for number, (wrong, _, _) in enumerate(checks))
     checked = rows.with_columns(check=first)
     refused = checked.filter(pl.col("check").is_not_null())
@@ -108,7 +148,7 @@ def _judge(rows: pl.DataFrame, checks: Sequence[tuple[pl.Expr, str, str]]) -> Ju
     for number, (_, column, code) in enumerate(checks):
         of_check = refused.filter(pl.col("check") == number)
         faults.append(_faults(of_check, column, code, pl.lit(REASONS[code])))
-    return Judged(checked.filter(pl.col("check").is_null()).drop("check"), pl.concat(faults).sort("line"))
+    return checked.filter(pl.col("check").is_null()).drop("check"), pl.concat(faults).sort("line")
 
 
 def _faults(rows: pl.DataFrame, column: str, code: str, reason: pl.Expr) -> pl.DataFrame:
@@ -128,7 +168,7 @@ def _refuse_two_commodities(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFr
 
 def _refuse_conflicts(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     period = ["meter", "start", "end"]
-    value = pl.concat_str(pl.col("base").cast(pl.String), pl.lit(" "), "quality")
+    value = pl.concat_str(pl.col("base").cast(pl.String), pl.lit(" "), pl.col("quality").cast(pl.String))
     several = rows.filter(pl.struct(period).is_duplicated()).with_columns(value=value)
     differing = several.group_by(period).agg(pl.col("value").n_unique()).filter(pl.col("value") > 1).select(period)
     told = _with_other_line(several.join(differing, on=period, how="semi"), period, pl.col("value"))

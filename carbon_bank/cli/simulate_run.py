@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from carbon_bank.cli.simulate_rows import Judged
 from carbon_bank.foundation.calendar import Period, first_day, month_of
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.foundation.units import COMMODITY_DTYPE, Quality
+from carbon_bank.foundation.units import Quality
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.rationals import round_half_up_of
 from carbon_bank.programme.rules import add_populations, award, evaluate, history_months, mark_shared, population
@@ -38,7 +39,7 @@ class City:
     """What the rows tell, with numbers for the ids of households and meters.
 
     households: `household_id` Int64, `name` (its id in the file), `dwelling_type`, `residents`; numbered in the order
-    of the names. readings, tenures: as the rules take them, with the `chunk` that a household belongs to.
+    of the names. readings, tenures: as the rules take them; a household and its tenures have a `chunk`.
     """
 
     households: pl.DataFrame
@@ -50,46 +51,43 @@ class City:
         return -(-self.households.height // HOUSEHOLDS_PER_CHUNK)
 
 
-def found_city(rows: pl.DataFrame, homes: pl.DataFrame | None) -> City:
+def found_city(judged: Judged, homes: pl.DataFrame | None) -> City:
     """The city of sound rows.
 
-    A household holds a meter from its first reading of it (or the day it moved in) to the end of its last.
+    A household holds a meter from its first reading of it (or the day it moved in, where the file of households has one)
+    to the end of its last. A meter whose last reading ends before they moved in is not theirs.
     """
-    names = rows.select(name="household_id").unique().sort("name").with_row_index("household_id")
-    households = names.with_columns(pl.col("household_id").cast(pl.Int64))
-    known = rows.select(
-        "meter",
-        "start",
-        "end",
-        "base",
-        pl.col("commodity").cast(COMMODITY_DTYPE),
-        name="household_id",
+    households = judged.names.sort("name").select(
+        "household", "name", household_id=pl.int_range(pl.len()), chunk=pl.int_range(pl.len()) // HOUSEHOLDS_PER_CHUNK
+    )
+    rows = judged.rows
+    readings = rows.select(
+        meter_id="meter",
+        period_start="start",
+        period_end="end",
+        quantity="base",
         estimated=pl.col("quality") == Quality.ESTIMATED.value,
-    ).with_columns(meter_id=pl.col("meter").cast(pl.Int64))
-    readings = known.select(
-        "meter_id", period_start="start", period_end="end", quantity="base", estimated="estimated"
-    ).unique()
-    tenures = known.group_by("name", "meter_id", "commodity").agg(
+    )
+    tenures = rows.group_by("household", "meter", "commodity").agg(
         starts_on=pl.col("start").min(), ends_on=pl.col("end").max()
     )
+    shared = tenures.filter(pl.col("meter").is_duplicated())
+    if not shared.is_empty():  # the same reading of a meter may stand there for each household that claims it
+        readings = readings.unique()
+    tenures = tenures.join(households, on="household")
     if homes is None:
         households = households.with_columns(dwelling_type=pl.lit(None, pl.String), residents=pl.lit(None, pl.Int64))
     else:
         told = homes.select(name="household_id", dwelling_type="dwelling_type", residents="people", moved="moved")
         households = households.join(told, on="name", how="left", maintain_order="left")
         moved = tenures.join(told.select("name", "moved"), on="name", how="left")
-        tenures = moved.with_columns(starts_on=pl.coalesce("moved", "starts_on")).filter(
-            pl.col("starts_on") < pl.col("ends_on")
-        )
-    tenures = tenures.join(households.select("name", "household_id"), on="name").select(
-        "household_id",
-        "meter_id",
-        "commodity",
-        "starts_on",
-        "ends_on",
-        chunk=pl.col("household_id") // HOUSEHOLDS_PER_CHUNK,
+        tenures = moved.with_columns(starts_on=pl.coalesce("moved", "starts_on"))
+    held = tenures.filter(pl.col("starts_on") < pl.col("ends_on"))
+    return City(
+        households,
+        readings,
+        held.select("household_id", "commodity", "starts_on", "ends_on", "chunk", meter_id="meter"),
     )
-    return City(households, readings, tenures)
 
 
 def periods_to_settle(policy: Policy, asked: str | None, rows: pl.DataFrame) -> list[Period]:
@@ -145,7 +143,7 @@ def _chunks(policy: Policy, city: City, period: Period) -> Iterator[tuple[pl.Dat
         yield (
             readings if city.chunks == 1 else readings.join(theirs, on="meter_id", how="semi"),
             theirs.drop("chunk"),
-            city.households.filter(pl.col("household_id") // HOUSEHOLDS_PER_CHUNK == chunk),
+            city.households.filter(pl.col("chunk") == chunk),
         )
 
 

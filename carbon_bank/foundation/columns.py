@@ -43,7 +43,7 @@ async def fetch_columns(
         sql.SQL("array_agg({}::{})").format(sql.Identifier(name), sql.SQL(_WIRE[dtype][0]))
         for name, dtype in schema.items()
     )
-    statement = sql.SQL("SELECT {} FROM ({}) AS rows").format(gathered, sql.SQL(query))  # type: ignore[arg-type]
+    statement = sql.SQL("SELECT {} FROM ({}) AS rows").format(gathered, sql.SQL(query))
     async with (await driver(session)).cursor(binary=True) as cursor:
         await cursor.execute(statement, parameters)
         result = cursor.pgresult

@@ -37,7 +37,9 @@ def read_chunks(path: Path, columns: Mapping[str, bool], chunk_rows: int = CHUNK
                 if not row:
                     continue
                 if len(row) != len(header):
-                    raise _refuse(path, "csv.ragged", reader.line_num, f"has {len(row)} fields, the header has {len(header)}")
+                    raise _refuse(
+                        path, "csv.ragged", reader.line_num, f"has {len(row)} fields, the header has {len(header)}"
+                    )
                 if max(map(len, row)) > FIELD_CHARACTERS_MAX:
                     limit = f"has a field longer than {FIELD_CHARACTERS_MAX} characters"
                     raise _refuse(path, "csv.field_too_long", reader.line_num, limit)
@@ -50,13 +52,14 @@ def read_chunks(path: Path, columns: Mapping[str, bool], chunk_rows: int = CHUNK
                 yield _frame(rows, lines, header, columns)
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(
-            "csv.unreadable", f"{path} cannot be read: {error}. It must be a UTF-8 CSV file with commas, plain or as .gz."
+            "csv.unreadable",
+            f"{path} cannot be read: {error}. It must be a UTF-8 CSV file with commas, plain or as .gz.",
         ) from error
 
 
 def _open(path: Path) -> io.TextIOBase:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")  # type: ignore[return-value]
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 
@@ -70,7 +73,9 @@ def _header(path: Path, header: list[str] | None, columns: Mapping[str, bool]) -
     unknown = [name for name in names if name not in columns] or [name for name in names if names.count(name) > 1]
     if unknown:
         known = ", ".join(columns)
-        raise _refuse(path, "csv.column_unknown", 1, f"has '{unknown[0]}', which is unknown or there twice. Known are {known}")
+        raise _refuse(
+            path, "csv.column_unknown", 1, f"has '{unknown[0]}', which is unknown or there twice. Known are {known}"
+        )
     return names
 
 
@@ -82,4 +87,6 @@ def _frame(rows: list[list[str]], lines: list[int], header: list[str], columns: 
 
 
 def _refuse(path: Path, code: str, line: int, what: str) -> InvalidInput:
-    return InvalidInput(code, f"{path}: line {line} {what}. Mend it and send the file again.", {"file": str(path), "line": line})
+    return InvalidInput(
+        code, f"{path}: line {line} {what}. Mend it and send the file again.", {"file": str(path), "line": line}
+    )

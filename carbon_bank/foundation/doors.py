@@ -39,7 +39,7 @@ class Doors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        sent = {name: value for name, value in scope["headers"]}
+        sent = dict(scope["headers"])
         given = sent.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
@@ -58,7 +58,9 @@ class Doors:
             length = sent.get(b"content-length", b"0")
             if length.isdigit() and int(length) > self.body_bytes_max:
                 refusal = self._too_large()
-                await problems.answer(413, refusal.code, refusal.message, refusal.facts)(scope, receive, send_marked)
+                await problems.answer(problems.status_of(refusal), refusal.code, refusal.message, refusal.facts)(
+                    scope, receive, send_marked
+                )
             else:
                 await self.app(scope, self._counted(receive), send_marked)
         finally:

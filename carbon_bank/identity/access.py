@@ -30,7 +30,9 @@ def allowed(permission: Permission) -> Callable[..., Awaitable[Actor]]:
     async def actor_with_permission(request: Request, _: Annotated[object, Depends(_bearer)]) -> Actor:
         scheme, _space, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthenticated("identity.no_token", "Send a token: `Authorization: Bearer ...`. Get one from /v1/token.")
+            raise Unauthenticated(
+                "identity.no_token", "Send a token: `Authorization: Bearer ...`. Get one from /v1/token."
+            )
         actor = tokens.read(request.app.state.keys, token.strip())
         structlog.contextvars.bind_contextvars(by=actor.subject)
         if permission not in actor.permissions:

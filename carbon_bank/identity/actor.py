@@ -38,7 +38,8 @@ class Actor:
         """
         if self.city_id is None:
             raise Forbidden(
-                "identity.no_city", "This is done within a city, and you act for the whole deployment. Sign in as its staff."
+                "identity.no_city",
+                "This is done within a city, and you act for the whole deployment. Sign in as its staff.",
             )
         return self.city_id
 
@@ -48,7 +49,9 @@ class Actor:
         Raises: NotFound `identity.no_household` (404).
         """
         if self.household_id is None:
-            raise NotFound("identity.no_household", "No household is linked to you. Ask the city's operator to link it.")
+            raise NotFound(
+                "identity.no_household", "No household is linked to you. Ask the city's operator to link it."
+            )
         return self.household_id
 
     def of_utility(self) -> int:
@@ -57,7 +60,9 @@ class Actor:
         Raises: NotFound `identity.no_utility` (404).
         """
         if self.utility_id is None:
-            raise NotFound("identity.no_utility", "No utility is linked to this client. Ask the city's operator to link it.")
+            raise NotFound(
+                "identity.no_utility", "No utility is linked to this client. Ask the city's operator to link it."
+            )
         return self.utility_id
 
 

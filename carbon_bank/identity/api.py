@@ -30,12 +30,14 @@ class TokenForm(BaseModel):
     client_secret: str | None = Field(None, max_length=200)
     username: str | None = Field(None, max_length=254)
     password: str | None = Field(None, max_length=PASSWORD_LENGTH_MAX)
-    scope: str | None = Field(None, max_length=1000, description="Accepted and not used: a token has the scope of its roles.")
+    scope: str | None = Field(
+        None, max_length=1000, description="Accepted and not used: a token has the scope of its roles."
+    )
 
 
 class Token(BaseModel):
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  (its kind, no secret)
     expires_in: int = Field(description="Seconds.")
     scope: str
 
@@ -126,7 +128,9 @@ async def add_client(
     city_id = actor.city_id or new.city_id
     if city_id is None:
         raise InvalidInput("identity.city_missing", "Name the city_id that the client works in.")
-    client, secret = await service.add_client(session, actor, now, role=new.role, city_id=city_id, utility_id=new.utility_id)
+    client, secret = await service.add_client(
+        session, actor, now, role=new.role, city_id=city_id, utility_id=new.utility_id
+    )
     return ClientSecret(client_id=client.client_id, client_secret=secret)
 
 
@@ -141,6 +145,7 @@ def _client_credentials(request: Request, form: TokenForm) -> tuple[str, str]:
             return client_id, secret
     if not form.client_id or not form.client_secret:
         raise InvalidInput(
-            "identity.credentials_missing", "The grant type client_credentials needs client_id and client_secret, or HTTP Basic."
+            "identity.credentials_missing",
+            "The grant type client_credentials needs client_id and client_secret, or HTTP Basic.",
         )
     return form.client_id, form.client_secret

@@ -27,7 +27,9 @@ async def sign_in(session: ReadSession, login: str, password: str) -> Actor:
     person = await queries.person_by_login(session, login.strip().lower())
     fits = await verify_secret(password, person.password_hash if person else None)
     if person is None or not fits or person.disabled_at is not None:
-        raise Unauthenticated("identity.credentials", "This login and password do not fit together.", {"error": "invalid_grant"})
+        raise Unauthenticated(
+            "identity.credentials", "This login and password do not fit together.", {"error": "invalid_grant"}
+        )
     return actor_of(person)
 
 
@@ -52,7 +54,9 @@ async def person_acting(session: ReadSession, login: str) -> Actor:
     """
     person = await queries.person_by_login(session, login.strip().lower())
     if person is None or person.disabled_at is not None:
-        raise NotFound("identity.unknown_login", f"Nobody signs in as '{login}'. Add them with `carbon-bank people add`.")
+        raise NotFound(
+            "identity.unknown_login", f"Nobody signs in as '{login}'. Add them with `carbon-bank people add`."
+        )
     return actor_of(person)
 
 
@@ -87,7 +91,9 @@ async def add_person(
         household_id=household_id,
         created_at=now,
     )
-    await _add(session, person, "identity.login_taken", f"Somebody signs in as '{person.login}' already. Choose another login.")
+    await _add(
+        session, person, "identity.login_taken", f"Somebody signs in as '{person.login}' already. Choose another login."
+    )
     record(
         session,
         Act.PERSON_ADDED,
@@ -109,7 +115,8 @@ async def add_client(
     """
     if (role is Role.UTILITY) != (utility_id is not None) or role not in {Role.UTILITY, Role.PARTNER}:
         raise InvalidInput(
-            "identity.client_role", "A client is of role utility, and then names its utility_id, or of role partner, without one."
+            "identity.client_role",
+            "A client is of role utility, and then names its utility_id, or of role partner, without one.",
         )
     secret = new_secret()
     client = Client(
@@ -135,7 +142,8 @@ def _check_appointment(actor: Actor, roles: frozenset[Role], city_id: int | None
         )
     if (Role.HOUSEHOLD in roles) != (household_id is not None) or (Role.ADMIN in roles) != (city_id is None):
         raise InvalidInput(
-            "identity.roles", "A person of a household names its household_id, staff name their city_id, and an admin neither."
+            "identity.roles",
+            "A person of a household names its household_id, staff name their city_id, and an admin neither.",
         )
     if actor.subject.startswith("system:") or Role.ADMIN in actor.roles:
         return
@@ -157,5 +165,6 @@ async def _add(session: WriteSession, row: Person | Client, taken_code: str, tak
         if name == "person_login_check":
             raise InvalidInput("identity.login", "A login has 3 to 254 characters.") from None
         raise NotFound(
-            "identity.unknown_place", "There is no such city, or no such household or utility in it. Look up its id first."
+            "identity.unknown_place",
+            "There is no such city, or no such household or utility in it. Look up its id first.",
         ) from None

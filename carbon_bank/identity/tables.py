@@ -21,7 +21,7 @@ class Person(SQLModel, table=True):
     id: int | None = identity_key()
     login: str = words(unique=True)
     password_hash: str = words()
-    roles: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    roles: list[str] = Field(sa_type=ARRAY(Text))
     city_id: int | None = reference("city.id", null=True)
     household_id: int | None = big(default=None, index=True)
     created_at: Moment = instant()

@@ -109,7 +109,9 @@ def read(keys: Keys, token: str) -> Actor:
             utility_id=claims.get("utility"),
         )
     except ExpiredSignatureError:
-        raise Unauthenticated("identity.token_expired", "The token has expired. Get a new one from /v1/token.") from None
+        raise Unauthenticated(
+            "identity.token_expired", "The token has expired. Get a new one from /v1/token."
+        ) from None
     except (JOSEError, KeyError, ValueError, TypeError, AttributeError):
         raise Unauthenticated("identity.token", "The token does not hold. Get one from /v1/token.") from None
 

@@ -20,7 +20,7 @@ async def open_accounts(session: WriteSession, household_ids: Sequence[int]) -> 
 async def lock_accounts(session: WriteSession, grants: str) -> None:
     await session.execute(
         text(
-            f"SELECT count(*) FROM (SELECT 1 FROM account WHERE household_id IN (SELECT household_id FROM {grants}) "  # noqa: S608
+            f"SELECT count(*) FROM (SELECT 1 FROM account WHERE household_id IN (SELECT household_id FROM {grants}) "
             "ORDER BY household_id FOR NO KEY UPDATE) AS locked"
         )
     )
@@ -58,7 +58,7 @@ async def post_grants(
             RETURNING amount
         )
         SELECT count(*), coalesce(sum(amount), 0) FROM posted
-    """  # noqa: S608
+    """
     parameters = {
         "journal": journal,
         "settlement_id": settlement_id,
@@ -77,7 +77,7 @@ async def add_lots(session: WriteSession, grants: str, journal: UUID, expires_on
         FROM posting
         LEFT JOIN posting AS before ON before.household_id = posting.household_id AND before.seq = posting.seq - 1
         WHERE posting.household_id IN (SELECT household_id FROM {grants}) AND posting.journal_id = :journal
-    """  # noqa: S608
+    """
     await session.execute(text(statement), {"journal": journal, "expires_on": expires_on})
 
 
@@ -91,7 +91,7 @@ async def move_accounts(session: WriteSession, grants: str, journal: UUID) -> No
             ORDER BY household_id, seq DESC
         ) AS last
         WHERE account.household_id = last.household_id
-    """  # noqa: S608
+    """
     await session.execute(text(statement), {"journal": journal})
 
 

@@ -48,9 +48,7 @@ async def post_awards(
     Accounts are locked first, in order; debt is paid off before anything becomes available.
     """
     await queries.lock_accounts(session, GRANTS)
-    journal = Journal(
-        id=uuid7(now), city_id=city_id, kind="award", settlement_id=settlement_id, by=by, recorded_at=now
-    )
+    journal = Journal(id=uuid7(now), city_id=city_id, kind="award", settlement_id=settlement_id, by=by, recorded_at=now)
     await queries.add_journal(session, journal)
     count, total = await queries.post_grants(session, GRANTS, journal.id, settlement_id, effective_on, now)
     await queries.add_lots(session, GRANTS, journal.id, expires_on)

@@ -48,7 +48,9 @@ class Posting(SQLModel, table=True):
         ForeignKeyConstraint(["household_id"], ["account.household_id"]),
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint("available_after >= 0 AND held_after >= 0 AND debt_after >= 0", name="after"),
-        CheckConstraint("kind = 'award' AND contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL", name="kind"),
+        CheckConstraint(
+            "kind = 'award' AND contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL", name="kind"
+        ),
         Index(
             "posting_award_key",
             "household_id",

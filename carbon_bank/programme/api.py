@@ -24,7 +24,9 @@ class PolicySummary(BaseModel):
 @open_to_all
 async def list_policies() -> list[PolicySummary]:
     policies = (load_shipped(reference) for reference in shipped_policies())
-    return [PolicySummary(reference=policy.reference, title=policy.title or {}, digest=policy.digest) for policy in policies]
+    return [
+        PolicySummary(reference=policy.reference, title=policy.title or {}, digest=policy.digest) for policy in policies
+    ]
 
 
 @router.get("/{reference}", summary="The exact text of a policy", response_class=PlainTextResponse)

@@ -23,6 +23,7 @@ from carbon_bank.programme.award import (
 from carbon_bank.programme.baseline import history_months
 from carbon_bank.programme.evaluation import EVALUATED_SCHEMA, HOUSEHOLD_SCHEMA, evaluate, mark_shared, no_dwellings
 from carbon_bank.programme.findings import Code, Severity
+from carbon_bank.programme.monthly import monthly_with_baseline
 from carbon_bank.programme.population import POPULATION_SCHEMA, add_populations, population
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "history_months",
     "mark_shared",
+    "monthly_with_baseline",
     "no_dwellings",
     "no_streaks",
     "population",

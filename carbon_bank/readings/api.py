@@ -38,13 +38,19 @@ class Row(BaseModel):
     customer_number: Text = Field(None, examples=["3001"])
     meter_number: Text = Field(None, description="Where one customer has several meters.")
     period_start: Text = Field(None, description="First day, counted.", examples=["2026-03-01"])
-    period_end: Text = Field(None, description="Last day, not counted: the first day of the next reading.", examples=["2026-04-01"])
-    quantity: Annotated[str | int | None, Field(description="Decimal text, or a whole number.", examples=["310.5"])] = None
+    period_end: Text = Field(
+        None, description="Last day, not counted: the first day of the next reading.", examples=["2026-04-01"]
+    )
+    quantity: Annotated[str | int | None, Field(description="Decimal text, or a whole number.", examples=["310.5"])] = (
+        None
+    )
     unit: Text = Field(None, description="kWh, m3, ...", examples=["kWh"])
     quality: Text = Field(None, description="actual (if left out), estimated, customer or corrected.")
     reason: Text = Field(None, description="Needed where another value stands: " + ", ".join(Reason) + ".")
     reason_text: Text = Field(None, description="Needed with the reason other.")
-    cancel: Text = Field(None, description="`yes` takes back the reading of exactly this period; needs a reason, no quantity.")
+    cancel: Text = Field(
+        None, description="`yes` takes back the reading of exactly this period; needs a reason, no quantity."
+    )
 
 
 class Batch(BaseModel):
@@ -88,7 +94,11 @@ class RevisionRead(BaseModel):
     recorded_at: datetime
 
 
-@router.post("", summary="Send up to 1,000 readings", responses={207: {"model": BatchRead, "description": "Some rows were refused."}})
+@router.post(
+    "",
+    summary="Send up to 1,000 readings",
+    responses={207: {"model": BatchRead, "description": "Some rows were refused."}},
+)
 async def send_readings(
     batch: Batch,
     response: Response,
@@ -130,7 +140,9 @@ async def list_readings(
     commodity: Commodity,
     customer_number: Annotated[str, Query(max_length=1000)],
     meter_number: Annotated[str, Query(max_length=1000)] = "",
-    utility: Annotated[str | None, Query(max_length=100, description="Code of the utility; a utility's client leaves it out.")] = None,
+    utility: Annotated[
+        str | None, Query(max_length=100, description="Code of the utility; a utility's client leaves it out.")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[RevisionRead]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from carbon_bank.foundation.units import COMMODITY_DTYPE, QUALITY_DTYPE, Commodity, Quality
+from carbon_bank.foundation.units import QUALITY_DTYPE, Commodity, Quality
 from carbon_bank.readings.quantities import QUANTITY_REASONS, base_quantities
 
 PERIOD_DAYS_MAX = 100
@@ -108,11 +108,15 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     given = {name: text[name].fill_null("") != "" for name in COLUMNS}
     start = text["period_start"].str.to_date("%Y-%m-%d", strict=False)
     end = text["period_end"].str.to_date("%Y-%m-%d", strict=False)
-    quantities = base_quantities(rows.select("quantity", "commodity", "calorific_value", pl.col("unit").str.strip_chars()))
+    quantities = base_quantities(
+        rows.select("quantity", "commodity", "calorific_value", pl.col("unit").str.strip_chars())
+    )
     rows = rows.with_columns(quantities["quantity_base"], quantities["quantity_error"])
     cancel = given["cancel"]
     quality = pl.when(given["quality"]).then(text["quality"]).otherwise(pl.lit(Quality.ACTUAL.value))
-    quantity_column = pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
+    quantity_column = (
+        pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
+    )
     checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]] = [
         (~text["commodity"].is_in(list(Commodity)).fill_null(False), "readings.commodity", "commodity"),
         (start.is_null(), "readings.date", "period_start"),
@@ -155,7 +159,9 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
 
 def _first_fault(checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]], part: int) -> pl.Expr:
     values = [(check[0], check[part]) for check in checks]
-    return pl.coalesce(pl.when(wrong).then(pl.lit(value) if isinstance(value, str) else value) for wrong, value in values)
+    return pl.coalesce(
+        pl.when(wrong).then(pl.lit(value) if isinstance(value, str) else value) for wrong, value in values
+    )
 
 
 class _Standing(NamedTuple):
@@ -194,7 +200,9 @@ def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
     plain = rows.join(peculiar, on="meter_id", how="anti", maintain_order="left")
     odd = rows.join(peculiar, on="meter_id", how="semi", maintain_order="left")
     accepted = plain.with_columns(revision=pl.lit(1, pl.Int16)).select(_RECORD)
-    outcomes = plain.select("line", status=pl.lit(Status.ACCEPTED.value), code=pl.lit(None, pl.String), column=pl.lit(None, pl.String))
+    outcomes = plain.select(
+        "line", status=pl.lit(Status.ACCEPTED.value), code=pl.lit(None, pl.String), column=pl.lit(None, pl.String)
+    )
     one_by_one, recorded = _judge_in_order(odd, standing)
     schema = accepted.schema
     return Judged(
@@ -214,7 +222,9 @@ def _peculiar_meters(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame
 def _judge_in_order(rows: pl.DataFrame, standing: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     of_meter: dict[int, dict[tuple[date, date], _Standing]] = defaultdict(dict)
     wanted = standing.join(rows.select("meter_id").unique(), on="meter_id", how="semi")
-    for meter, start, end, revision, quantity, quality in wanted.select(*KEY, "revision", "quantity", "quality").iter_rows():
+    for meter, start, end, revision, quantity, quality in wanted.select(
+        *KEY, "revision", "quantity", "quality"
+    ).iter_rows():
         of_meter[meter][start, end] = _Standing(revision, quantity, quality)
     outcomes: list[tuple[Any, ...]] = []
     recorded: list[tuple[Any, ...]] = []
@@ -227,7 +237,18 @@ def _judge_in_order(rows: pl.DataFrame, standing: pl.DataFrame) -> tuple[list[tu
         if status in (Status.ACCEPTED, Status.REVISED):
             revision = stands.revision + 1 if stands else 1
             known[start, end] = _Standing(revision, quantity, quality)
-            recorded.append((meter, start, end, revision, quantity, quality, reason if stands else None, reason_text if stands else None))
+            recorded.append(
+                (
+                    meter,
+                    start,
+                    end,
+                    revision,
+                    quantity,
+                    quality,
+                    reason if stands else None,
+                    reason_text if stands else None,
+                )
+            )
     return outcomes, recorded
 
 

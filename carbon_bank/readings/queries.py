@@ -38,7 +38,10 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
              AND (sent.meter_number = '' OR meter.meter_number = sent.meter_number)
         GROUP BY sent.line ORDER BY sent.line
     """
-    keys = rows.select("line", *(pl.col(name).fill_null("").str.strip_chars() for name in ("commodity", "customer_number", "meter_number")))
+    keys = rows.select(
+        "line",
+        *(pl.col(name).fill_null("").str.strip_chars() for name in ("commodity", "customer_number", "meter_number")),
+    )
     parameters = {"utility_id": utility_id, **keys.to_dict(as_series=False)}
     schema = {"line": pl.Int32, "meter_id": pl.Int64, "matches": pl.Int32, "calorific_value": pl.Int64}
     found = await fetch_columns(session, query, parameters, schema)
@@ -67,11 +70,13 @@ async def standing(session: ReadSession, meter_ids: Sequence[int], first: date, 
     found = await fetch_columns(session, query, parameters, schema)
     return found.with_columns(
         pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"),
-        pl.col("quality").cast(pl.UInt8).cast(QUALITY_DTYPE),
+        pl.col("quality").cast(pl.UInt8).cat.to(QUALITY_DTYPE),
     )
 
 
-async def recorded_by(session: ReadSession, meter_ids: Sequence[int], first: date, last: date, as_of: datetime) -> pl.DataFrame:
+async def recorded_by(
+    session: ReadSession, meter_ids: Sequence[int], first: date, last: date, as_of: datetime
+) -> pl.DataFrame:
     """Every revision recorded up to a moment whose period touches [first, last), cancelled ones with NO_QUANTITY."""
     query = """
         SELECT meter_id, period_start, period_end, revision, coalesce(quantity, -1) AS quantity, quality = 'estimated' AS estimated
@@ -108,7 +113,12 @@ async def list_revisions(
     session: ReadSession, meter_id: int, after: Sequence[object] | None, limit: int
 ) -> Sequence[MeterReading]:
     key = (MeterReading.period_start, MeterReading.period_end, MeterReading.revision)
-    query = select(MeterReading).where(col(MeterReading.meter_id) == meter_id).order_by(*(col(part) for part in key)).limit(limit)
+    query = (
+        select(MeterReading)
+        .where(col(MeterReading.meter_id) == meter_id)
+        .order_by(*(col(part) for part in key))
+        .limit(limit)
+    )
     if after is not None:
         query = query.where(tuple_(*(col(part) for part in key)) > tuple_(*after))
     return (await session.exec(query)).all()

@@ -203,10 +203,14 @@ def _refuse_beyond_bounds(readings: pl.DataFrame, tenures: pl.DataFrame) -> None
     _refuse_above("number of readings in one call", readings.height, READINGS_MAX)
     _refuse_above("number of tenures in one call", tenures.height, ROWS_MAX)
     _refuse_above("quantity of a reading", readings["quantity"].max(), QUANTITY_MAX)
-    impossible = readings.select(
-        (pl.any_horizontal(pl.all().is_null()) | (pl.col("quantity") < 0)).any()
-        | (pl.col("period_end") <= pl.col("period_start")).any()
-    ).item()
+    impossible = (
+        readings.select(READING_SCHEMA.names())
+        .select(
+            (pl.any_horizontal(pl.all().is_null()) | (pl.col("quantity") < 0)).any()
+            | (pl.col("period_end") <= pl.col("period_start")).any()
+        )
+        .item()
+    )
     if impossible:
         raise InvalidInput(
             "readings.impossible",

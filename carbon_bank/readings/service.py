@@ -49,7 +49,14 @@ class BatchResult:
 
 
 async def record_readings(
-    session: WriteSession, actor: Actor, now: datetime, place: UtilityPlace, rows: pl.DataFrame, *, source: str, mode: Mode
+    session: WriteSession,
+    actor: Actor,
+    now: datetime,
+    place: UtilityPlace,
+    rows: pl.DataFrame,
+    *,
+    source: str,
+    mode: Mode,
 ) -> BatchResult:
     """Record a batch of one utility.
 
@@ -60,12 +67,16 @@ async def record_readings(
     await queries.one_batch_at_a_time(session, place.utility_id)
     recorded_at = await recording_moment(session, place.city_id)
     meters = await queries.resolve_meters(session, place.utility_id, rows)
-    parsed = parse(rows.join(meters, on="line", how="left", maintain_order="left"), clock.local_day(now, place.time_zone))
+    parsed = parse(
+        rows.join(meters, on="line", how="left", maintain_order="left"), clock.local_day(now, place.time_zone)
+    )
     parsed = _with_meter_faults(parsed, place)
     sound = parsed.filter(pl.col("code").is_null())
     stands = await _standing_near(session, sound)
     judged = judge(sound, stands)
-    faulty = parsed.filter(pl.col("code").is_not_null()).select("line", pl.lit(Status.REFUSED.value).alias("status"), "code", "column")
+    faulty = parsed.filter(pl.col("code").is_not_null()).select(
+        "line", pl.lit(Status.REFUSED.value).alias("status"), "code", "column"
+    )
     outcomes = pl.concat([judged.outcomes, faulty]).sort("line")
     readings = judged.readings
     if mode == "atomic" and outcomes["status"].eq(Status.REFUSED.value).any():
@@ -142,7 +153,9 @@ def _none_taken(outcomes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
-    refused = outcomes.filter(pl.col("status") == Status.REFUSED.value).join(rows, on="line", how="left", maintain_order="left")
+    refused = outcomes.filter(pl.col("status") == Status.REFUSED.value).join(
+        rows, on="line", how="left", maintain_order="left"
+    )
     for row in refused.iter_rows(named=True):
         column = row["column"] or ""
         value = row.get(column)

@@ -61,8 +61,8 @@ class MeterReading(SQLModel, table=True):
     period_end: date
     revision: int = small()
     quantity: int | None = big(default=None)
-    quality: Quality = Field(sa_type=QUALITY)  # type: ignore[call-overload]
-    reason: Reason | None = Field(default=None, sa_type=REASON)  # type: ignore[call-overload]
+    quality: Quality = Field(sa_type=QUALITY)
+    reason: Reason | None = Field(default=None, sa_type=REASON)
     reason_text: str | None = words(default=None)
     batch_id: int = reference("reading_batch.id")
     recorded_at: Moment = instant()

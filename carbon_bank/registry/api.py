@@ -103,7 +103,9 @@ class NewMeter(New):
     customer_number: Number
     meter_number: str = Field("", max_length=64, description="Where one customer has several meters.")
     digits: int | None = Field(None, ge=1, le=12, description="Digits of its register, for rollover.")
-    calorific_value: Decimal | None = Field(None, gt=0, le=1000, max_digits=7, decimal_places=3, description="Wh per litre of gas.")
+    calorific_value: Decimal | None = Field(
+        None, gt=0, le=1000, max_digits=7, decimal_places=3, description="Wh per litre of gas."
+    )
 
 
 class MeterRead(Row):
@@ -168,7 +170,9 @@ async def add_district(new: NewDistrict, session: Writing, now: Now, actor: Writ
 
 
 @router.get("/districts", summary="The city's districts")
-async def list_districts(session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100) -> Page[DistrictRead]:
+async def list_districts(
+    session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
+) -> Page[DistrictRead]:
     rows = await service.list_districts(session, actor, _after(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
     return Page(items=[DistrictRead.model_validate(item) for item in items], next=following)
@@ -180,7 +184,9 @@ async def add_utility(new: NewUtility, session: Writing, now: Now, actor: Writer
 
 
 @router.get("/utilities", summary="The city's utilities")
-async def list_utilities(session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100) -> Page[UtilityRead]:
+async def list_utilities(
+    session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
+) -> Page[UtilityRead]:
     rows = await service.list_utilities(session, actor, _after(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
     return Page(items=[UtilityRead.model_validate(item) for item in items], next=following)

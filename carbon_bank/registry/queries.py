@@ -28,12 +28,12 @@ async def one(session: ReadSession, kind: type[RowT], *conditions: ColumnElement
 async def listed(
     session: ReadSession,
     kind: type[RowT],
-    id_column: ColumnElement[int],
     conditions: Sequence[ColumnElement[bool]],
     after: int,
     limit: int,
 ) -> Sequence[RowT]:
-    query = select(kind).where(*conditions, id_column > after).order_by(id_column).limit(limit)
+    key: ColumnElement[int] = kind.__table__.c.id  # type: ignore[attr-defined]
+    query = select(kind).where(*conditions, key > after).order_by(key).limit(limit)
     return (await session.exec(query)).all()
 
 
@@ -123,23 +123,51 @@ async def count_households(session: ReadSession, city_id: int) -> int:
 
 
 async def tenures_as_of(
-    session: ReadSession, city_id: int, first_id: int, last_id: int, as_of: datetime
+    session: ReadSession, city_id: int, first_id: int, last_id: int, first_day: date, end_day: date, as_of: datetime
 ) -> pl.DataFrame:
     query = """
-        SELECT tenure.household_id, tenure.meter_id,
-               array_position(ARRAY['electricity', 'gas', 'water'], meter.commodity) - 1 AS commodity, tenure.starts_on,
-               CASE WHEN tenure.ended_at <= %(as_of)s THEN tenure.ends_on ELSE %(open_end)s END AS ends_on
-        FROM tenure JOIN meter ON meter.id = tenure.meter_id
-        WHERE tenure.city_id = %(city_id)s AND tenure.household_id BETWEEN %(first_id)s AND %(last_id)s
-          AND tenure.recorded_at <= %(as_of)s
+        WITH claim AS (
+            SELECT household_id, meter_id, starts_on,
+                   CASE WHEN ended_at <= %(as_of)s THEN ends_on ELSE %(open_end)s END AS ends_on
+            FROM tenure
+            WHERE city_id = %(city_id)s AND household_id BETWEEN %(first_id)s AND %(last_id)s AND recorded_at <= %(as_of)s
+        )
+        SELECT claim.household_id, claim.meter_id, claim.starts_on, claim.ends_on,
+               array_position(ARRAY['electricity', 'gas', 'water'], meter.commodity) - 1 AS commodity,
+               EXISTS (
+                   SELECT 1 FROM tenure AS other
+                   WHERE other.meter_id = claim.meter_id AND other.household_id <> claim.household_id
+                     AND other.recorded_at <= %(as_of)s
+                     AND greatest(other.starts_on, claim.starts_on, %(first_day)s)
+                         < least(CASE WHEN other.ended_at <= %(as_of)s THEN other.ends_on END, claim.ends_on, %(end_day)s)
+               ) AS shared
+        FROM claim JOIN meter ON meter.id = claim.meter_id
+        WHERE claim.starts_on < %(end_day)s AND claim.ends_on > %(first_day)s
     """
-    parameters = {"city_id": city_id, "first_id": first_id, "last_id": last_id, "as_of": as_of, "open_end": OPEN_END}
-    schema = {"household_id": pl.Int64, "meter_id": pl.Int64, "commodity": pl.Int16, "starts_on": pl.Date, "ends_on": pl.Date}
+    parameters = {
+        "city_id": city_id,
+        "first_id": first_id,
+        "last_id": last_id,
+        "first_day": first_day,
+        "end_day": end_day,
+        "as_of": as_of,
+        "open_end": OPEN_END,
+    }
+    schema = {
+        "household_id": pl.Int64,
+        "meter_id": pl.Int64,
+        "commodity": pl.Int16,
+        "starts_on": pl.Date,
+        "ends_on": pl.Date,
+        "shared": pl.Boolean,
+    }
     found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cast(COMMODITY_DTYPE))
+    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(COMMODITY_DTYPE))
 
 
-async def dwellings(session: ReadSession, city_id: int, first_id: int, last_id: int) -> Sequence[tuple[int, str | None, int | None]]:
+async def dwellings(
+    session: ReadSession, city_id: int, first_id: int, last_id: int
+) -> Sequence[tuple[int, str | None, int | None]]:
     query = (
         select(Household.id, Household.dwelling_type, Household.residents)
         .where(col(Household.city_id) == city_id, col(Household.id).between(first_id, last_id))
@@ -148,6 +176,10 @@ async def dwellings(session: ReadSession, city_id: int, first_id: int, last_id: 
     return (await session.exec(query)).all()  # type: ignore[return-value]
 
 
-async def district_of_households(session: ReadSession, city_id: int) -> Sequence[tuple[int, int]]:
-    query = select(Household.id, Household.district_id).where(col(Household.city_id) == city_id)
+async def districts_of_households(session: ReadSession, city_id: int) -> Sequence[tuple[int, str]]:
+    query = (
+        select(Household.id, District.code)
+        .join(District, col(District.id) == col(Household.district_id))
+        .where(col(Household.city_id) == city_id)
+    )
     return (await session.exec(query)).all()  # type: ignore[return-value]

@@ -36,7 +36,14 @@ class UtilityPlace:
 
 
 async def add_city(
-    session: WriteSession, actor: Actor, now: datetime, *, code: str, name: dict[str, str], time_zone: str, currency: str
+    session: WriteSession,
+    actor: Actor,
+    now: datetime,
+    *,
+    code: str,
+    name: dict[str, str],
+    time_zone: str,
+    currency: str,
 ) -> City:
     """Raises: InvalidInput `registry.time_zone` (422), Conflict `registry.city_exists` (409)."""
     try:
@@ -55,7 +62,7 @@ async def add_city(
 async def list_cities(session: ReadSession, actor: Actor) -> Sequence[City]:
     """All cities for an admin, the own one for everybody else."""
     own = [] if actor.city_id is None else [col(City.id) == actor.city_id]
-    return await queries.listed(session, City, col(City.id), own, 0, 1000)
+    return await queries.listed(session, City, own, 0, 1000)
 
 
 async def get_city(session: ReadSession, city_id: int) -> City:
@@ -155,10 +162,13 @@ async def add_meter(
     assert supplier.id is not None
     if commodity not in supplier.commodities:
         raise InvalidInput(
-            "registry.not_supplied", f"The utility '{utility}' supplies {', '.join(supplier.commodities)}, not {commodity}."
+            "registry.not_supplied",
+            f"The utility '{utility}' supplies {', '.join(supplier.commodities)}, not {commodity}.",
         )
     if calorific_value is not None and commodity is not Commodity.GAS:
-        raise InvalidInput("registry.calorific_value", f"Only a gas meter has a calorific value, and this one is of {commodity}.")
+        raise InvalidInput(
+            "registry.calorific_value", f"Only a gas meter has a calorific value, and this one is of {commodity}."
+        )
     meter = Meter(
         city_id=city_id,
         utility_id=supplier.id,
@@ -190,7 +200,9 @@ async def add_tenure(
     """
     city_id = actor.of_city()
     if ends_on is not None and ends_on <= starts_on:
-        raise InvalidInput("registry.tenure_order", f"The tenure ends on {ends_on}, not after {starts_on}, when it starts.")
+        raise InvalidInput(
+            "registry.tenure_order", f"The tenure ends on {ends_on}, not after {starts_on}, when it starts."
+        )
     await get_household(session, actor, household_id)
     if await queries.one(session, Meter, col(Meter.city_id) == city_id, col(Meter.id) == meter_id) is None:
         raise NotFound("registry.unknown_meter", f"There is no meter {meter_id} in this city.")
@@ -227,9 +239,13 @@ async def end_tenure(session: WriteSession, actor: Actor, now: datetime, tenure_
     await queries.lock_household(session, tenure.household_id)
     await session.refresh(tenure)
     if tenure.ends_on is not None:
-        raise Conflict("registry.tenure_ended", f"The tenure has ended on {tenure.ends_on}. Add another one if it goes on.")
+        raise Conflict(
+            "registry.tenure_ended", f"The tenure has ended on {tenure.ends_on}. Add another one if it goes on."
+        )
     if ends_on <= tenure.starts_on:
-        raise InvalidInput("registry.tenure_order", f"The tenure starts on {tenure.starts_on}; it can end from the day after.")
+        raise InvalidInput(
+            "registry.tenure_order", f"The tenure starts on {tenure.starts_on}; it can end from the day after."
+        )
     tenure.ends_on, tenure.ended_at = ends_on, await recording_moment(session, tenure.city_id)
     record(session, Act.TENURE_ENDED, by=actor.subject, at=now, subject=f"tenure:{tenure_id}", city_id=tenure.city_id)
     return tenure
@@ -243,14 +259,22 @@ async def get_household(session: ReadSession, actor: Actor, household_id: int) -
     return household
 
 
+async def find_household(session: ReadSession, city_id: int, number: str) -> Household:
+    """Raises: NotFound `registry.unknown_household` (404)."""
+    household = await queries.household_by_number(session, city_id, number)
+    if household is None:
+        raise NotFound("registry.unknown_household", f"There is no household '{number}' in this city.")
+    return household
+
+
 async def list_districts(session: ReadSession, actor: Actor, after: int, limit: int) -> Sequence[District]:
     own = [col(District.city_id) == actor.of_city()]
-    return await queries.listed(session, District, col(District.id), own, after, limit)
+    return await queries.listed(session, District, own, after, limit)
 
 
 async def list_utilities(session: ReadSession, actor: Actor, after: int, limit: int) -> Sequence[Utility]:
     own = [col(Utility.city_id) == actor.of_city()]
-    return await queries.listed(session, Utility, col(Utility.id), own, after, limit)
+    return await queries.listed(session, Utility, own, after, limit)
 
 
 async def list_households(
@@ -259,7 +283,7 @@ async def list_households(
     wanted = [col(Household.city_id) == actor.of_city()]
     if number is not None:
         wanted.append(col(Household.number) == number)
-    return await queries.listed(session, Household, col(Household.id), wanted, after, limit)
+    return await queries.listed(session, Household, wanted, after, limit)
 
 
 async def list_meters(
@@ -268,7 +292,7 @@ async def list_meters(
     wanted = [col(Meter.city_id) == actor.of_city()]
     if customer_number is not None:
         wanted.append(col(Meter.customer_number) == customer_number)
-    return await queries.listed(session, Meter, col(Meter.id), wanted, after, limit)
+    return await queries.listed(session, Meter, wanted, after, limit)
 
 
 async def tenures_of(session: ReadSession, household_id: int) -> Sequence[tuple[Tenure, Meter]]:
@@ -304,7 +328,9 @@ async def find_meter(
     utility_id = actor.utility_id
     if utility_id is None:
         if utility is None:
-            raise InvalidInput("registry.utility_missing", "Name the utility by its code: a customer number is its own.")
+            raise InvalidInput(
+                "registry.utility_missing", "Name the utility by its code: a customer number is its own."
+            )
         utility_id = (await _utility(session, actor.of_city(), utility)).id
     assert utility_id is not None
     found = await queries.meters_by_key(session, utility_id, commodity.value, customer_number, meter_number)
@@ -320,15 +346,28 @@ async def household_ids(session: ReadSession, city_id: int, after: int, limit: i
     return await queries.household_ids(session, city_id, after, limit)
 
 
-async def tenures_as_of(session: ReadSession, city_id: int, first_id: int, last_id: int, as_of: datetime) -> pl.DataFrame:
-    """The tenures of a range of households as they were recorded at a moment, as the rules take them."""
-    return await queries.tenures_as_of(session, city_id, first_id, last_id, as_of)
+async def tenures_as_of(
+    session: ReadSession, city_id: int, first_id: int, last_id: int, first_day: date, end_day: date, as_of: datetime
+) -> pl.DataFrame:
+    """The tenures within [first_day, end_day) of a range of households as recorded at a moment, as the rules take them.
+
+    `shared`: whether another household, of the range or not, claims the meter at the same time in these days.
+    """
+    return await queries.tenures_as_of(session, city_id, first_id, last_id, first_day, end_day, as_of)
+
+
+async def districts_of_households(session: ReadSession, city_id: int) -> pl.DataFrame:
+    """`household_id, district`: the code of the district that each household of a city lives in."""
+    rows = await queries.districts_of_households(session, city_id)
+    return pl.DataFrame(
+        [tuple(row) for row in rows], schema={"household_id": pl.Int64, "district": pl.String}, orient="row"
+    )
 
 
 async def dwellings(session: ReadSession, city_id: int, first_id: int, last_id: int) -> pl.DataFrame:
     """`household_id, dwelling_type, residents` of a range of households."""
     rows = await queries.dwellings(session, city_id, first_id, last_id)
-    schema = {"household_id": pl.Int64, "dwelling_type": pl.String, "residents": pl.Int32}
+    schema = {"household_id": pl.Int64, "dwelling_type": pl.String, "residents": pl.Int64}
     return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
@@ -354,4 +393,6 @@ async def _add(session: WriteSession, row: SQLModel, taken: str, taken_code: str
         name = violated(error)
         if name.endswith("_key"):
             raise Conflict(taken_code, f"{taken} Choose another, or use the one that is there.") from None
-        raise InvalidInput("registry.invalid", f"The database refuses it by its rule {name}. Check the values.") from None
+        raise InvalidInput(
+            "registry.invalid", f"The database refuses it by its rule {name}. Check the values."
+        ) from None

@@ -53,7 +53,7 @@ class Utility(SQLModel, table=True):
     city_id: int = reference("city.id")
     code: str = words()
     name: str = words()
-    commodities: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    commodities: list[str] = Field(sa_type=ARRAY(Text))
 
 
 class Household(SQLModel, table=True):
@@ -84,7 +84,9 @@ class Meter(SQLModel, table=True):
         ForeignKeyConstraint(["city_id", "utility_id"], ["utility.city_id", "utility.id"]),
         CheckConstraint("commodity IN ('electricity', 'gas', 'water')", name="commodity"),
         CheckConstraint("digits BETWEEN 1 AND 12", name="digits"),
-        CheckConstraint("calorific_value IS NULL OR (calorific_value > 0 AND commodity = 'gas')", name="calorific_value"),
+        CheckConstraint(
+            "calorific_value IS NULL OR (calorific_value > 0 AND commodity = 'gas')", name="calorific_value"
+        ),
     )
 
     id: int | None = identity_key()
@@ -94,7 +96,7 @@ class Meter(SQLModel, table=True):
     customer_number: str = words()
     meter_number: str = words(default="")
     digits: int | None = small(default=None)
-    calorific_value: Decimal | None = Field(default=None, sa_type=Numeric(7, 3))  # type: ignore[call-overload]
+    calorific_value: Decimal | None = Field(default=None, sa_type=Numeric(7, 3))
 
 
 class Tenure(SQLModel, table=True):

@@ -92,9 +92,10 @@ async def read_chunk(session: ReadSession, plan: Plan, after: int, households: i
     if ids.is_empty():
         return None
     first, last = int(ids[0]), int(ids[-1])
-    tenures = await registry.tenures_as_of(session, plan.city_id, first, last, plan.as_of)
-    held = tenures.filter(pl.col("starts_on") < plan.period.end_day, pl.col("ends_on") > plan.period.first_day)
-    meters = held["meter_id"].unique().sort().to_list()
+    tenures = await registry.tenures_as_of(
+        session, plan.city_id, first, last, plan.period.first_day, plan.period.end_day, plan.as_of
+    )
+    meters = tenures["meter_id"].unique().sort().to_list()
     windows = [
         await readings.readings_as_of(session, meters, first_day, end_day, plan.as_of)
         for first_day, end_day in _windows(plan.period, plan.policy.baseline.lookback_years)
@@ -104,8 +105,12 @@ async def read_chunk(session: ReadSession, plan: Plan, after: int, households: i
         if plan.preceding_id is not None
         else rules.no_streaks()
     )
-    dwellings = await registry.dwellings(session, plan.city_id, first, last) if plan.policy.needs_dwellings else rules.no_dwellings()
-    return Chunk(after, last, len(ids), held, pl.concat(windows), dwellings, streaks)
+    dwellings = (
+        await registry.dwellings(session, plan.city_id, first, last)
+        if plan.policy.needs_dwellings
+        else rules.no_dwellings()
+    )
+    return Chunk(after, last, len(ids), tenures, pl.concat(windows), dwellings, streaks)
 
 
 def _windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
@@ -113,7 +118,9 @@ def _windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
 
     No reading can lie in two windows: they are at least six months apart, or one.
     """
-    years = [Period(period.first_month - back * MONTHS_PER_YEAR, period.length) for back in range(lookback_years, -1, -1)]
+    years = [
+        Period(period.first_month - back * MONTHS_PER_YEAR, period.length) for back in range(lookback_years, -1, -1)
+    ]
     if period.length == MONTHS_PER_YEAR:
         return [(years[0].first_day, years[-1].end_day)]
     return [(year.first_day, year.end_day) for year in years]
@@ -124,6 +131,11 @@ def judge_chunk(plan: Plan, chunk: Chunk, population: pl.DataFrame | None) -> pl
     evaluated = rules.evaluate(plan.policy, plan.period, chunk.readings, chunk.tenures, chunk.dwellings)
     awards = rules.award(plan.policy, plan.period, evaluated, chunk.streaks, population)
     return rules.award_rows(awards).select(pl.lit(plan.settlement_id, pl.Int64).alias("settlement_id"), pl.all())
+
+
+def population_of_chunk(plan: Plan, chunk: Chunk) -> pl.DataFrame:
+    """What a chunk adds to the city's totals, for policies that compare households."""
+    return rules.population(rules.evaluate(plan.policy, plan.period, chunk.readings, chunk.tenures, chunk.dwellings))
 
 
 async def write_chunk(session: WriteSession, plan: Plan, chunk: Chunk, awards: pl.DataFrame) -> bool:

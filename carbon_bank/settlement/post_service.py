@@ -24,6 +24,7 @@ class Bucket:
     """What a step posted, and the last household that is done."""
 
     last: int
+    households: int
     posted: Posted
 
 
@@ -43,7 +44,7 @@ async def post_bucket(
     last = await queries.bucket_end(session, settlement_id, settlement.posted_to, households)
     if last is None:
         return None
-    await queries.fill_grants(session, settlement_id, settlement.posted_to, last)
+    granted = await queries.fill_grants(session, settlement_id, settlement.posted_to, last)
     posted = await ledger.post_awards(
         session,
         city_id=settlement.city_id,
@@ -54,7 +55,7 @@ async def post_bucket(
         now=now,
     )
     settlement.posted_to = last
-    return Bucket(last, posted)
+    return Bucket(last, granted, posted)
 
 
 async def finish_posting(session: WriteSession, actor: Actor, now: datetime, settlement_id: int) -> Posted:

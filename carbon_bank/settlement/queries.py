@@ -66,7 +66,7 @@ async def streaks(session: ReadSession, settlement_id: int, first_id: int, last_
     parameters = {"settlement_id": settlement_id, "first_id": first_id, "last_id": last_id}
     schema = {"household_id": pl.Int64, "commodity": pl.Int16, "streak": pl.Int16}
     found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cast(AWARD_COMMODITY_DTYPE))
+    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(AWARD_COMMODITY_DTYPE))
 
 
 async def add_awards(session: WriteSession, awards: pl.DataFrame) -> int:
@@ -91,14 +91,14 @@ async def bucket_end(session: ReadSession, settlement_id: int, after: int, house
             WHERE settlement_id = :settlement_id AND household_id > :after AND points > 0 AND review IN {PAID}
             ORDER BY household_id LIMIT :households
         ) AS bucket
-    """  # noqa: S608
+    """
     parameters = {"settlement_id": settlement_id, "after": after, "households": households}
     last = (await session.execute(text(statement), parameters)).scalar_one()
     return None if last is None else int(last)
 
 
-async def fill_grants(session: WriteSession, settlement_id: int, after: int, last: int) -> tuple[int, int]:
-    """Put the bucket (after, last] into the temporary table that the ledger posts from. Returns rows and points."""
+async def fill_grants(session: WriteSession, settlement_id: int, after: int, last: int) -> int:
+    """Put the bucket (after, last] into the temporary table that the ledger posts from. Returns the households in it."""
     await session.execute(
         text(f"CREATE TEMPORARY TABLE {GRANTS} (household_id bigint, commodity text, points bigint) ON COMMIT DROP")
     )
@@ -106,24 +106,26 @@ async def fill_grants(session: WriteSession, settlement_id: int, after: int, las
         INSERT INTO {GRANTS} SELECT household_id, commodity, points FROM award
         WHERE settlement_id = :settlement_id AND household_id > :after AND household_id <= :last
           AND points > 0 AND review IN {PAID}
-    """  # noqa: S608
+    """
     await session.execute(text(statement), {"settlement_id": settlement_id, "after": after, "last": last})
     await session.execute(text(f"ANALYZE {GRANTS}"))
-    rows, points = (await session.execute(text(f"SELECT count(*), coalesce(sum(points), 0) FROM {GRANTS}"))).one()  # noqa: S608
-    return int(rows), int(points)
+    households = await session.execute(text(f"SELECT count(DISTINCT household_id) FROM {GRANTS}"))
+    return int(households.scalar_one())
 
 
 async def to_post(session: ReadSession, settlement_id: int) -> tuple[int, int]:
     """Number and sum of the awards that are to be posted."""
-    paid = (col(Award.settlement_id) == settlement_id, col(Award.points) > 0, col(Award.review).in_(["clear", "released"]))
+    paid = (
+        col(Award.settlement_id) == settlement_id,
+        col(Award.points) > 0,
+        col(Award.review).in_(["clear", "released"]),
+    )
     statement = select(func.count(), func.coalesce(func.sum(Award.points), 0)).select_from(Award).where(*paid)
     count, points = (await session.exec(statement)).one()
     return count, int(points)
 
 
-async def awards(
-    session: ReadSession, settlement_id: int, after: Sequence[Any] | None, limit: int
-) -> Sequence[Award]:
+async def awards(session: ReadSession, settlement_id: int, after: Sequence[Any] | None, limit: int) -> Sequence[Award]:
     statement = select(Award).where(col(Award.settlement_id) == settlement_id)
     if after is not None:
         household_id, commodity = after
@@ -131,13 +133,18 @@ async def awards(
         statement = statement.where((col(Award.household_id) > household_id) | beyond).where(
             col(Award.household_id) >= household_id
         )
-    return (
-        await session.exec(statement.order_by(col(Award.household_id), col(Award.commodity)).limit(limit))
-    ).all()
+    return (await session.exec(statement.order_by(col(Award.household_id), col(Award.commodity)).limit(limit))).all()
 
 
-async def awards_of_household(session: ReadSession, household_id: int, settlement_ids: Sequence[int]) -> Sequence[Award]:
+async def awards_of_household(
+    session: ReadSession, household_id: int, settlement_ids: Sequence[int]
+) -> Sequence[Award]:
     statement = select(Award).where(
         col(Award.settlement_id).in_(settlement_ids), col(Award.household_id) == household_id
     )
     return (await session.exec(statement.order_by(col(Award.settlement_id).desc(), col(Award.commodity)))).all()
+
+
+async def award_rows(session: ReadSession, settlement_id: int) -> Sequence[tuple[int, str, str, int]]:
+    statement = select(Award.household_id, Award.commodity, Award.outcome, Award.points)
+    return (await session.exec(statement.where(col(Award.settlement_id) == settlement_id))).all()

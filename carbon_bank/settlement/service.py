@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import polars as pl
 from sqlalchemy.exc import IntegrityError
 
 from carbon_bank.foundation import clock, jobs
@@ -98,11 +99,18 @@ async def approve(session: WriteSession, actor: Actor, now: datetime, settlement
     check_state(settlement, SettlementState.COMPUTED, "approve")
     if settlement.prepared_by == actor.subject:
         raise Forbidden(
-            "settlement.own", f"You prepared settlement {settlement_id}, so another approver has to look at it and approve it."
+            "settlement.own",
+            f"You prepared settlement {settlement_id}, so another approver has to look at it and approve it.",
         )
-    settlement.state, settlement.approved_by, settlement.approved_at = SettlementState.APPROVED.value, actor.subject, now
+    settlement.state, settlement.approved_by, settlement.approved_at = (
+        SettlementState.APPROVED.value,
+        actor.subject,
+        now,
+    )
     count, points = await queries.to_post(session, settlement_id)
-    _record(session, Act.SETTLEMENT_APPROVED, actor, now, settlement, {"awards_to_post": count, "points_to_post": points})
+    _record(
+        session, Act.SETTLEMENT_APPROVED, actor, now, settlement, {"awards_to_post": count, "points_to_post": points}
+    )
     return settlement
 
 
@@ -116,7 +124,8 @@ async def start_posting(
     settlement = await _locked(session, actor, settlement_id)
     if settlement.state == SettlementState.POSTED:
         raise Conflict(
-            "settlement.posted", f"Settlement {settlement_id} was posted at {settlement.posted_at}. There is nothing left to post."
+            "settlement.posted",
+            f"Settlement {settlement_id} was posted at {settlement.posted_at}. There is nothing left to post.",
         )
     if settlement.state != SettlementState.POSTING:
         check_state(settlement, SettlementState.APPROVED, "post")
@@ -168,10 +177,19 @@ async def list_awards(
     return await queries.awards(session, settlement_id, after, limit)
 
 
+async def award_frame(session: ReadSession, settlement_id: int) -> pl.DataFrame:
+    """All awards of a settlement as a frame: `household_id, commodity, outcome, points`."""
+    rows = await queries.award_rows(session, settlement_id)
+    schema = {"household_id": pl.Int64, "commodity": pl.String, "outcome": pl.String, "points": pl.Int64}
+    return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
+
+
 async def awards_of_household(session: ReadSession, actor: Actor) -> list[tuple[Settlement, Award]]:
     """A household's awards of all posted settlements, the newest period first."""
     settlements = {settlement.id: settlement for settlement in await queries.posted_of_city(session, actor.of_city())}
-    found = await queries.awards_of_household(session, actor.of_household(), [key for key in settlements if key is not None])
+    found = await queries.awards_of_household(
+        session, actor.of_household(), [key for key in settlements if key is not None]
+    )
     pairs = [(settlements[award.settlement_id], award) for award in found]
     return sorted(pairs, key=lambda pair: (-pair[0].first_month, pair[1].commodity))
 
@@ -200,7 +218,9 @@ async def _locked(session: WriteSession, actor: Actor, settlement_id: int) -> Se
 
 
 def _unknown(settlement_id: int) -> NotFound:
-    return NotFound("settlement.unknown", f"There is no settlement {settlement_id} in this city. List them to see which there are.")
+    return NotFound(
+        "settlement.unknown", f"There is no settlement {settlement_id} in this city. List them to see which there are."
+    )
 
 
 def _lock(settlement: Settlement) -> str:
@@ -217,4 +237,6 @@ def _record(
     reason: str | None = None,
 ) -> None:
     subject = f"settlement:{settlement.id}"
-    record(session, act, by=actor.subject, at=now, subject=subject, city_id=settlement.city_id, reason=reason, facts=facts)
+    record(
+        session, act, by=actor.subject, at=now, subject=subject, city_id=settlement.city_id, reason=reason, facts=facts
+    )

@@ -35,7 +35,8 @@ class Settlement(SQLModel, table=True):
             "settlement_one_live_key", "city_id", "period", unique=True, postgresql_where=text("state <> 'withdrawn'")
         ),
         CheckConstraint(
-            "state IN ('requested', 'computing', 'computed', 'approved', 'posting', 'posted', 'withdrawn')", name="state"
+            "state IN ('requested', 'computing', 'computed', 'approved', 'posting', 'posted', 'withdrawn')",
+            name="state",
         ),
         CheckConstraint("approved_by <> prepared_by", name="four_eyes"),
         CheckConstraint(
@@ -77,7 +78,7 @@ class SettlementTotal(SQLModel, table=True):
     review: str = words(primary_key=True)
     awards: int = big()
     points: int = big()
-    avoided_g: Decimal = Field(sa_type=Numeric(38, 0))  # type: ignore[call-overload]
+    avoided_g: Decimal = Field(sa_type=Numeric(38, 0))
 
 
 class Award(SQLModel, table=True):
@@ -100,8 +101,8 @@ class Award(SQLModel, table=True):
     commodity: str = words(primary_key=True)
     outcome: str = words()
     usage: int | None = big(default=None)
-    baseline_num: Decimal | None = Field(default=None, sa_type=Numeric(38, 0))  # type: ignore[call-overload]
-    baseline_den: Decimal | None = Field(default=None, sa_type=Numeric(38, 0))  # type: ignore[call-overload]
+    baseline_num: Decimal | None = Field(default=None, sa_type=Numeric(38, 0))
+    baseline_den: Decimal | None = Field(default=None, sa_type=Numeric(38, 0))
     points: int = big()
     avoided_g: int | None = big(default=None)
     tier: int | None = small(default=None)

@@ -52,6 +52,13 @@ def record(
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     session.add(
         TrailEntry(
-            at=at, city_id=city_id, by=by, act=act.value, subject=subject, reason=reason, request_id=request_id, facts=facts or {}
+            at=at,
+            city_id=city_id,
+            by=by,
+            act=act.value,
+            subject=subject,
+            reason=reason,
+            request_id=request_id,
+            facts=facts or {},
         )
     )

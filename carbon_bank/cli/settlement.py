@@ -1,0 +1,159 @@
+"""`carbon-bank settlement compute | list | show | approve | post | withdraw`, each in a person's name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from carbon_bank import worker
+from carbon_bank.cli.runtime import acting, progress_bar, run
+from carbon_bank.foundation import clock
+from carbon_bank.foundation.calendar import Period
+from carbon_bank.foundation.database import Database
+from carbon_bank.programme.policy import load_policy
+from carbon_bank.settings import Settings
+from carbon_bank.settlement import service
+from carbon_bank.settlement.tables import Settlement, SettlementTotal
+
+app = typer.Typer(no_args_is_help=True)
+
+As = Annotated[str, typer.Option("--as", help="Login of the person who does this; the trail names them.")]
+Number = Annotated[int, typer.Argument(help="Number of the settlement.")]
+
+
+@app.command()
+def compute(
+    policy: Annotated[str, typer.Option(help="A shipped policy, as korea-carbon-point@2024, or a file.")],
+    period: Annotated[str, typer.Option(help="As 2026-H1.")],
+    login: As,
+) -> None:
+    """Prepare the settlement of a period and compute it now. Interrupted, `resume` goes on where it stopped."""
+    chosen, wanted = load_policy(policy), Period.parse(period)
+
+    async def step(database: Database, settings: Settings) -> int:
+        async with database.write() as session:
+            actor = await acting(session, login)
+            settlement = await service.request_settlement(
+                session, actor, clock.now(), policy=chosen, period=wanted, in_background=False
+            )
+        assert settlement.id is not None
+        await _compute(database, settings, settlement.id)
+        return settlement.id
+
+    number = run(step)
+    print(f"Settlement {number} of {wanted} is computed. Look at it: carbon-bank settlement show {number} --as {login}")
+
+
+@app.command()
+def resume(number: Number) -> None:
+    """Go on with a settlement whose computation stopped."""
+
+    async def step(database: Database, settings: Settings) -> None:
+        await _compute(database, settings, number)
+
+    run(step)
+    print(f"Settlement {number} is computed.")
+
+
+@app.command("list")
+def list_(login: As) -> None:
+    """The city's settlements."""
+
+    async def step(database: Database, settings: Settings) -> list[Settlement]:
+        async with database.read() as session:
+            return list(await service.list_settlements(session, await acting(session, login), None, 1000))
+
+    table = Table("number", "period", "state", "households", "as of", "prepared by", "approved by")
+    for each in run(step):
+        as_of = f"{each.as_of:%Y-%m-%d %H:%M:%S}" if each.as_of else ""
+        cells = (
+            each.id,
+            each.period,
+            each.state,
+            each.households or "",
+            as_of,
+            each.prepared_by,
+            each.approved_by or "",
+        )
+        table.add_row(*map(str, cells))
+    Console().print(table)
+
+
+@app.command()
+def show(number: Number, login: As) -> None:
+    """One settlement: where it stands, and what it comes to."""
+
+    async def step(database: Database, settings: Settings) -> tuple[Settlement, str, list[SettlementTotal]]:
+        async with database.read() as session:
+            settlement = await service.get_settlement(session, await acting(session, login), number)
+            policy = await service.policy_of(session, settlement)
+            return settlement, f"{policy.reference} ({policy.digest})", list(await service.totals_of(session, number))
+
+    settlement, policy, totals = run(step)
+    print(f"settlement {number} of {settlement.period}: {settlement.state}")
+    print(f"policy      {policy}\nas of       {settlement.as_of}\nhouseholds  {settlement.households}")
+    print(f"prepared by {settlement.prepared_by}, approved by {settlement.approved_by or '(nobody yet)'}")
+    Console().print(totals_table(totals))
+
+
+@app.command()
+def approve(number: Number, login: As) -> None:
+    """Approve a settlement that somebody else prepared."""
+
+    async def step(database: Database, settings: Settings) -> None:
+        async with database.write() as session:
+            await service.approve(session, await acting(session, login), clock.now(), number)
+
+    run(step)
+    print(f"Settlement {number} is approved. Post it: carbon-bank settlement post {number} --as LOGIN")
+
+
+@app.command()
+def post(number: Number, login: As) -> None:
+    """Post an approved settlement to the ledger now. Interrupted, run it again: it goes on where it stopped."""
+
+    async def step(database: Database, settings: Settings) -> str:
+        async with database.write() as session:
+            actor = await acting(session, login)
+            await service.start_posting(session, actor, clock.now(), number, in_background=False)
+        with progress_bar() as progress:
+            task = progress.add_task("Posting households", total=None)
+            posted = await worker.post(
+                database, number, settings.bucket_households, lambda n: progress.advance(task, n)
+            )
+        return f"{posted.postings} postings, {posted.points} points"
+
+    print(f"Settlement {number} is posted: {run(step)}.")
+
+
+@app.command()
+def withdraw(number: Number, login: As, reason: Annotated[str, typer.Option(help="Why; it stays on record.")]) -> None:
+    """Give up a settlement that is not approved."""
+
+    async def step(database: Database, settings: Settings) -> None:
+        async with database.write() as session:
+            await service.withdraw(session, await acting(session, login), clock.now(), number, reason)
+
+    run(step)
+    print(f"Settlement {number} is withdrawn.")
+
+
+def totals_table(totals: list[SettlementTotal]) -> Table:
+    table = Table("commodity", "outcome", "review")
+    for name in ("awards", "points", "kg CO2e avoided"):
+        table.add_column(name, justify="right")
+    for total in totals:
+        kilograms = int(total.avoided_g) // 1000
+        table.add_row(
+            total.commodity, total.outcome, total.review, f"{total.awards:,}", f"{total.points:,}", f"{kilograms:,}"
+        )
+    return table
+
+
+async def _compute(database: Database, settings: Settings, number: int) -> None:
+    with progress_bar() as progress:
+        task = progress.add_task("Computing households", total=None)
+        await worker.compute(database, number, settings.chunk_households, lambda n: progress.advance(task, n))

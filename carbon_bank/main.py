@@ -1,0 +1,73 @@
+"""The composition root: settings in, app out. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import fastapi_swagger
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from carbon_bank import __version__, health, worker
+from carbon_bank.foundation import problems
+from carbon_bank.foundation.database import Database
+from carbon_bank.foundation.doors import Doors
+from carbon_bank.identity import api as identity
+from carbon_bank.identity import tokens
+from carbon_bank.identity.access import open_to_all
+from carbon_bank.programme import api as programme
+from carbon_bank.readings import api as readings
+from carbon_bank.registry import api as registry
+from carbon_bank.settings import Settings
+from carbon_bank.settlement import account_api, household_api
+from carbon_bank.settlement import api as settlement
+
+DESCRIPTION = """
+A city's bank of carbon points: meter readings come in, points go out, and each point can be followed back.
+
+Get a token from `POST /v1/token`, send it as `Authorization: Bearer ...`. Every refusal is a problem document (RFC 9457)
+that says what was wrong, where, and what to do. Lists come in pages: give `next` of one page as `cursor` of the next.
+"""
+
+
+def create_app(settings: Settings, database_url: str) -> FastAPI:
+    """The bank over one database.
+
+    Args: database_url: of the migrated database, the embedded one or the one that the settings name.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            database = Database(database_url, settings.pool_size)
+            stack.push_async_callback(database.close)
+            app.state.database = database
+            if settings.work_inside:
+                await stack.enter_async_context(worker.working_inside(database, settings))
+            yield
+
+    app = FastAPI(
+        title="Carbon Bank",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    key_file = settings.signing_key_file or settings.data_dir / "token-signing.pem"
+    app.state.keys = tokens.load_keys(
+        key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
+    )
+    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max)
+    problems.install(app)
+    rooms = (health, identity, programme, registry, readings, settlement, household_api, account_api)
+    for room in rooms:
+        app.include_router(room.router)
+    app.add_api_route("/", open_to_all(_front_door), include_in_schema=False)
+    fastapi_swagger.patch_fastapi(app)
+    return app
+
+
+async def _front_door() -> RedirectResponse:
+    return RedirectResponse("/docs")

@@ -1,0 +1,93 @@
+"""Accounts as auditors and operators see them: balance on a day, statement, both sides of each posting."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.web import Reading
+from carbon_bank.identity.access import allowed
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Permission
+from carbon_bank.ledger import service as ledger
+from carbon_bank.registry import service as registry
+
+router = APIRouter(prefix="/v1/households/{household_id}", tags=["ledger"])
+
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+Reader = Annotated[Actor, Depends(allowed(Permission.LEDGER_READ))]
+
+
+class PostingRead(BaseModel):
+    """One movement of points. `effective_on` is the day it belongs to, `recorded_at` when it was made."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    seq: int
+    journal_id: UUID
+    kind: str
+    contra: str = Field(
+        description="The programme's account on the other side, which moves by the same amount, negated."
+    )
+    amount: int
+    available_after: int
+    held_after: int
+    debt_after: int
+    effective_on: date
+    recorded_at: datetime
+    settlement_id: int | None
+    commodity: str | None
+
+
+class Lot(BaseModel):
+    """Points of one posting (`lot_id` is its seq) that expire together; `expires_on` is the last day to spend them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    lot_id: int
+    granted: int
+    remaining: int
+    expires_on: date | None
+
+
+class Balance(BaseModel):
+    household_id: int
+    day: date
+    by: ledger.Clock
+    points: int
+
+
+@router.get("/balance", summary="What a household owned on a day")
+async def get_balance(
+    household_id: Id,
+    session: Reading,
+    actor: Reader,
+    day: date,
+    by: Annotated[
+        ledger.Clock, Query(description="The month that postings belong to, or when they were made.")
+    ] = "effective",
+) -> Balance:
+    await registry.get_household(session, actor, household_id)
+    city = await registry.get_city(session, actor.of_city())
+    end_of_day = datetime.combine(
+        min(day, date.max - timedelta(days=2)) + timedelta(days=1), time(), ZoneInfo(city.time_zone)
+    )
+    points = await ledger.balance_as_of(session, household_id, day, by, end_of_day)
+    return Balance(household_id=household_id, day=day, by=by, points=points)
+
+
+@router.get("/postings", summary="A household's postings, the newest first")
+async def list_postings(
+    household_id: Id, session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
+) -> Page[PostingRead]:
+    await registry.get_household(session, actor, household_id)
+    key = read_cursor(cursor, (int,))
+    rows = await ledger.statement(session, household_id, int(key[0]) if key else None, limit + 1)
+    items, following = page_of(rows, limit, lambda row: [row.seq])
+    return Page(items=[PostingRead.model_validate(item) for item in items], next=following)

@@ -1,0 +1,152 @@
+"""Background jobs: the loops around the steps of a settlement, each step a transaction of its own.
+
+Runs inside `serve`, or as processes of its own (`carbon-bank work`). Any of them may be killed at any moment: the next one
+goes on at the next chunk or bucket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import polars as pl
+import procrastinate
+import structlog
+
+from carbon_bank.foundation import clock
+from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
+from carbon_bank.foundation.jobs import QUEUE
+from carbon_bank.identity.actor import WORKER
+from carbon_bank.ledger.service import Posted
+from carbon_bank.programme import rules
+from carbon_bank.settings import Settings
+from carbon_bank.settlement import compute_service, post_service
+from carbon_bank.settlement.compute_service import Chunk, Plan
+from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
+from carbon_bank.settlement.tables import SettlementState
+
+Progress = Callable[[int], None]
+"""Called with the number of households that a step has done."""
+
+RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+
+log = structlog.get_logger()
+
+
+async def compute(
+    database: Database, settlement_id: int, chunk_households: int, progress: Progress | None = None
+) -> Plan:
+    """Compute a settlement to its end, from the beginning or from where a run before stopped."""
+    async with database.write() as session:
+        plan = await compute_service.begin_computing(session, settlement_id)
+    if plan.state is not SettlementState.COMPUTING:
+        return plan
+    population = await _population(database, plan, chunk_households) if plan.policy.needs_population else None
+    async for chunk in _chunks(database, plan, plan.computed_to, chunk_households):
+        awards = await asyncio.to_thread(compute_service.judge_chunk, plan, chunk, population)
+        async with database.write() as session:
+            if not await compute_service.write_chunk(session, plan, chunk, awards):
+                log.info("settlement left to others", settlement_id=settlement_id, after=chunk.after)
+                return plan
+        if progress:
+            progress(chunk.households)
+    async with database.write() as session:
+        await compute_service.finish_computing(session, WORKER, clock.now(), settlement_id)
+    return plan
+
+
+async def _chunks(database: Database, plan: Plan, after: int, households: int) -> AsyncIterator[Chunk]:
+    """The chunks behind a household; PostgreSQL reads one while the one before is being judged."""
+
+    async def read(behind: int) -> Chunk | None:
+        async with database.read() as session:
+            return await compute_service.read_chunk(session, plan, behind, households)
+
+    chunk = await read(after)
+    while chunk is not None:
+        following = asyncio.create_task(read(chunk.last))
+        try:
+            yield chunk
+        finally:
+            chunk = await following
+
+
+async def _population(database: Database, plan: Plan, households: int) -> pl.DataFrame:
+    parts = []
+    async for chunk in _chunks(database, plan, 0, households):
+        parts.append(await asyncio.to_thread(compute_service.population_of_chunk, plan, chunk))
+    return rules.add_populations(parts)
+
+
+async def post(
+    database: Database, settlement_id: int, bucket_households: int, progress: Progress | None = None
+) -> Posted:
+    """Post a settlement to its end, from the beginning or from where a run before stopped."""
+    while True:
+        async with database.write() as session:
+            bucket = await post_service.post_bucket(session, WORKER, clock.now(), settlement_id, bucket_households)
+        if bucket is None:
+            break
+        if progress:
+            progress(bucket.households)
+    async with database.write() as session:
+        return await post_service.finish_posting(session, WORKER, clock.now(), settlement_id)
+
+
+def queue_of(database: Database, settings: Settings) -> procrastinate.App:
+    """The job queue in the bank's database, with the tasks that are known."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=plain_url(database.url),
+        min_size=1,
+        max_size=3,
+        kwargs={"options": f"-c role={APP_ROLE} -c timezone=UTC", "application_name": "carbon-bank worker"},
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=COMPUTE_TASK, queue=QUEUE, retry=RETRIES)
+    async def compute_settlement(settlement_id: int) -> None:
+        await compute(database, settlement_id, settings.chunk_households)
+
+    @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
+    async def post_settlement(settlement_id: int) -> None:
+        await post(database, settlement_id, settings.bucket_households)
+
+    return app
+
+
+async def work(database: Database, settings: Settings, *, until_empty: bool = False) -> None:
+    """Work the jobs: until cancelled, or until none is waiting."""
+    async with queue_of(database, settings).open_async() as app:
+        await _take_up_lost_jobs(app)
+        await app.run_worker_async(queues=[QUEUE], wait=not until_empty, install_signal_handlers=False)
+
+
+async def _take_up_lost_jobs(app: procrastinate.App) -> None:
+    """Put jobs whose worker died back into the queue."""
+    for job in await app.job_manager.get_stalled_jobs():
+        await app.job_manager.retry_job(job)
+
+
+@asynccontextmanager
+async def working_inside(database: Database, settings: Settings) -> AsyncIterator[None]:
+    """A worker beside whatever runs in this block."""
+    task = asyncio.create_task(_work_on(database, settings))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _work_on(database: Database, settings: Settings) -> None:
+    """Work, and begin again after a pause where the database went away."""
+    while True:
+        try:
+            await work(database, settings)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.error("the worker stopped; it begins again in 5 seconds", error=repr(error))
+            await asyncio.sleep(5)
