@@ -6,7 +6,6 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from sqlmodel import text
 
 from carbon_bank import __version__
 from carbon_bank.foundation.web import Reading
@@ -34,5 +33,5 @@ async def live() -> Alive:
 @open_to_all
 async def ready(session: Reading) -> Ready:
     """Answers 503 with what to check where the database cannot be used."""
-    await session.execute(text("SELECT 1 FROM posting LIMIT 1"))
+    await session.sql("SELECT 1 FROM posting LIMIT 1")
     return Ready()

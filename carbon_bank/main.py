@@ -53,6 +53,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
     )
     key_file = settings.signing_key_file or settings.data_dir / "token-signing.pem"
@@ -65,7 +66,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     for room in rooms:
         app.include_router(room.router)
     app.add_api_route("/", open_to_all(_front_door), include_in_schema=False)
-    fastapi_swagger.patch_fastapi(app)
+    fastapi_swagger.patch_fastapi(app, redirect_from_root_to_docs=False)
     return app
 
 

@@ -42,7 +42,7 @@ def read_rows(path: Path, required: Sequence[str]) -> pl.DataFrame:
             f"needed are {', '.join(required)}.",
             {"lacking": lacking, "needed": list(required)},
         )
-    return rows.with_columns(pl.col(pl.String).str.strip_chars().replace("", None))
+    return rows
 
 
 def _content(path: Path, start: bytes) -> bytes:
@@ -73,7 +73,8 @@ def _csv(path: Path, content: bytes) -> pl.DataFrame:
         except PolarsError:
             return _csv_with_care(path, content)
         if rows.height + 1 == lines:
-            return _numbered(rows.rename(str.strip), pl.int_range(2, rows.height + 2, eager=True))
+            numbered = _numbered(rows.rename(str.strip), pl.int_range(2, rows.height + 2, eager=True))
+            return _trimmed(numbered) if b" " in content or b"\t" in content else numbered
     return _csv_with_care(path, content)
 
 
@@ -100,7 +101,7 @@ def _csv_with_care(path: Path, content: bytes) -> pl.DataFrame:
     rows = pl.DataFrame(
         [pl.Series(name, list(column), dtype=pl.String) for name, column in zip(names, columns, strict=True)]
     )
-    return _numbered(rows, pl.Series(lines, dtype=pl.Int64))
+    return _trimmed(_numbered(rows, pl.Series(lines, dtype=pl.Int64)))
 
 
 def _parquet(path: Path) -> pl.DataFrame:
@@ -111,7 +112,7 @@ def _parquet(path: Path) -> pl.DataFrame:
         if count > ROWS_MAX:
             raise _too_large(path, f"{count} rows")
         exact = [_as_text(path, name, dtype) for name, dtype in schema.items()]
-        return _numbered(scan.select(exact).collect(), pl.int_range(1, count + 1, eager=True))
+        return _trimmed(_numbered(scan.select(exact).collect(), pl.int_range(1, count + 1, eager=True)))
     except PolarsError as error:
         raise _unreadable(path, f"it is no Parquet that can be read ({str(error).splitlines()[0]})") from None
 
@@ -128,6 +129,12 @@ def _as_text(path: Path, name: str, dtype: pl.DataType) -> pl.Expr:
         is_day = moment == moment.dt.truncate("1d")
         return pl.when(is_day).then(moment.dt.strftime("%Y-%m-%d")).otherwise(moment.cast(pl.String)).alias(name)
     return pl.col(name).cast(pl.String)
+
+
+def _trimmed(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without space around values; nothing but space is no value."""
+    text = pl.col(pl.String).str.strip_chars()
+    return rows.with_columns(pl.when(text != "").then(text))
 
 
 def _numbered(rows: pl.DataFrame, lines: pl.Series) -> pl.DataFrame:

@@ -37,6 +37,20 @@ FAULT_SCHEMA = pl.Schema(
 )
 
 
+_NO_READINGS = pl.DataFrame(
+    schema={
+        "line": pl.Int64,
+        "household": pl.Int64,
+        "meter": pl.Int64,
+        "commodity": COMMODITY_DTYPE,
+        "start": pl.Date,
+        "end": pl.Date,
+        "base": pl.Int64,
+        "quality": QUALITY_DTYPE,
+    }
+)
+
+
 @dataclass(frozen=True)
 class Judged:
     """Rows that are in order, and what is wrong with the others: one fault for each, the first that was found.
@@ -56,9 +70,11 @@ def judge_readings(rows: pl.DataFrame, today: date) -> Judged:
 
     Readings of one meter that contradict each other are all refused: nothing in a file says which of them is right.
     """
-    parts = [_judge_alone(part, today) for part in rows.iter_slices(ROWS_PER_PART)] or [_judge_alone(rows, today)]
-    sound = pl.concat([part.rows for part in parts])
-    names = pl.concat([part.names for part in parts]).unique("household")
+    # One cast of a whole column: the numbers of categories hold within it, and no longer than it lives.
+    numbered = rows.with_columns(_numbers("household_id").alias("household"), _numbers("meter_id").alias("meter"))
+    names = numbered.select("household", name="household_id").unique("household")
+    parts = [_judge_alone(part, today) for part in numbered.iter_slices(ROWS_PER_PART)]
+    sound = pl.concat([_NO_READINGS, *(readings for readings, _ in parts)])
     suspect = _suspect_meters(sound)
     few = sound.join(suspect, on="meter", how="semi").join(rows.select("line", "quantity", "period_start"), on="line")
     few, of_two = _refuse_two_commodities(few)
@@ -66,11 +82,14 @@ def judge_readings(rows: pl.DataFrame, today: date) -> Judged:
     agreed, conflicting = _refuse_conflicts(alone)
     apart, overlapping = _refuse_overlaps(agreed)
     accepted = pl.concat([sound.join(suspect, on="meter", how="anti"), apart.select(sound.columns)])
-    faults = pl.concat([*(part.faults for part in parts), of_two, conflicting, overlapping]).sort("line")
-    return Judged(accepted, faults, names, few.height - alone.height)
+    faults = pl.concat(
+        [FAULT_SCHEMA.to_frame(), *(refused for _, refused in parts), of_two, conflicting, overlapping]
+    ).sort("line")
+    known = names.join(accepted, on="household", how="semi")
+    return Judged(accepted, faults, known, few.height - alone.height)
 
 
-def _judge_alone(rows: pl.DataFrame, today: date) -> Judged:
+def _judge_alone(rows: pl.DataFrame, today: date) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Each row by itself, its text turned into numbers."""
     read = base_quantities(rows).rename({"quantity_base": "base"})
     read = read.with_columns(start=_day("period_start"), end=_day("period_end"))
@@ -90,18 +109,11 @@ def _judge_alone(rows: pl.DataFrame, today: date) -> Judged:
             (~pl.col("quality").is_in(list(map(str, Quality))), "quality", "readings.quality"),
         ],
     )
-    numbered = sound.select(
-        "line",
-        pl.col("household_id").cast(pl.Categorical).to_physical().alias("household"),
-        pl.col("meter_id").cast(pl.Categorical).to_physical().cast(pl.Int64).alias("meter"),
-        pl.col("commodity").cast(COMMODITY_DTYPE),
-        "start",
-        "end",
-        "base",
-        pl.col("quality").cast(QUALITY_DTYPE),
-    )
-    names = pl.DataFrame([numbered["household"], sound["household_id"].alias("name")]).unique("household")
-    return Judged(numbered, faults, names)
+    return sound.select(_NO_READINGS.columns).cast(_NO_READINGS.schema), faults
+
+
+def _numbers(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Categorical).to_physical().cast(pl.Int64)
 
 
 def _suspect_meters(rows: pl.DataFrame) -> pl.DataFrame:

@@ -7,15 +7,15 @@ has no right to change or remove what counted.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Result, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel import MetaData, SQLModel
+from sqlmodel import MetaData, SQLModel, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from carbon_bank.foundation.errors import InvalidInput
@@ -34,6 +34,11 @@ METADATA: MetaData = SQLModel.metadata
 
 class ReadSession(AsyncSession):
     """A transaction that only reads."""
+
+    async def sql(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Result[Any]:
+        """Run a statement as it is written, with `:name` parameters."""
+        result: Result[Any] = await self.exec(text(statement), params=parameters)  # type: ignore[call-overload]
+        return result
 
 
 class WriteSession(ReadSession):

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlmodel import text
-
 from carbon_bank.foundation.database import WriteSession
 
 QUEUE = "bank"
@@ -19,11 +17,9 @@ QUEUE = "bank"
 async def enqueue(session: WriteSession, task: str, arguments: dict[str, Any], lock: str) -> int:
     """Ask for a job. Jobs of one `lock` run one after the other, in the order in which they were asked for."""
     row = (
-        await session.execute(
-            text(
-                "SELECT (procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, :lock, NULL, CAST(:arguments AS jsonb), "
-                "NULL)::procrastinate_job_to_defer_v1]))[1]"
-            ),
+        await session.sql(
+            "SELECT (procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, :lock, NULL, CAST(:arguments AS jsonb), "
+            "NULL)::procrastinate_job_to_defer_v1]))[1]",
             {"queue": QUEUE, "task": task, "lock": lock, "arguments": json.dumps(arguments)},
         )
     ).one()

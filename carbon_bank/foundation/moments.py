@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import text
-
 from carbon_bank.foundation.database import WriteSession
 
 _CITY = 1 << 48
@@ -19,18 +17,18 @@ _CITY = 1 << 48
 
 async def recording_moment(session: WriteSession, city_id: int) -> datetime:
     """The moment to stamp on what this transaction records."""
-    await session.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _CITY + city_id})
+    await session.sql("SELECT pg_advisory_xact_lock_shared(:key)", {"key": _CITY + city_id})
     return await _clock(session)
 
 
 async def fixed_moment(session: WriteSession, city_id: int) -> datetime:
     """A moment such that what was recorded up to it will always be the same."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CITY + city_id})
+    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _CITY + city_id})
     return await _clock(session)
 
 
 async def _clock(session: WriteSession) -> datetime:
     # Not now(): that is when the transaction began, before it had the lock.
-    moment = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    moment = (await session.sql("SELECT clock_timestamp()")).scalar_one()
     assert isinstance(moment, datetime)
     return moment

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlmodel import col, func, select, text
+from sqlmodel import col, func, select
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
@@ -14,15 +14,13 @@ from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
 
 async def open_accounts(session: WriteSession, household_ids: Sequence[int]) -> None:
     statement = "INSERT INTO account (household_id, available, held, debt, version) SELECT unnest(CAST(:ids AS bigint[])), 0, 0, 0, 0"
-    await session.execute(text(statement), {"ids": list(household_ids)})
+    await session.sql(statement, {"ids": list(household_ids)})
 
 
 async def lock_accounts(session: WriteSession, grants: str) -> None:
-    await session.execute(
-        text(
-            f"SELECT count(*) FROM (SELECT 1 FROM account WHERE household_id IN (SELECT household_id FROM {grants}) "
-            "ORDER BY household_id FOR NO KEY UPDATE) AS locked"
-        )
+    await session.sql(
+        f"SELECT count(*) FROM (SELECT 1 FROM account WHERE household_id IN (SELECT household_id FROM {grants}) "
+        "ORDER BY household_id FOR NO KEY UPDATE) AS locked"
     )
 
 
@@ -65,7 +63,7 @@ async def post_grants(
         "effective_on": effective_on,
         "recorded_at": recorded_at,
     }
-    count, total = (await session.execute(text(statement), parameters)).one()
+    count, total = tuple((await session.sql(statement, parameters)).one())
     return int(count), int(total)
 
 
@@ -78,7 +76,7 @@ async def add_lots(session: WriteSession, grants: str, journal: UUID, expires_on
         LEFT JOIN posting AS before ON before.household_id = posting.household_id AND before.seq = posting.seq - 1
         WHERE posting.household_id IN (SELECT household_id FROM {grants}) AND posting.journal_id = :journal
     """
-    await session.execute(text(statement), {"journal": journal, "expires_on": expires_on})
+    await session.sql(statement, {"journal": journal, "expires_on": expires_on})
 
 
 async def move_accounts(session: WriteSession, grants: str, journal: UUID) -> None:
@@ -92,7 +90,7 @@ async def move_accounts(session: WriteSession, grants: str, journal: UUID) -> No
         ) AS last
         WHERE account.household_id = last.household_id
     """
-    await session.execute(text(statement), {"journal": journal})
+    await session.sql(statement, {"journal": journal})
 
 
 async def settlement_sums(session: ReadSession, settlement_id: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import polars as pl
-from sqlmodel import col, select, text, tuple_
+from sqlmodel import col, select, tuple_
 
 from carbon_bank.foundation.columns import copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
@@ -20,7 +20,7 @@ NO_QUANTITY = -1
 
 async def one_batch_at_a_time(session: WriteSession, utility_id: int) -> None:
     """Let one batch of a utility through at a time: what a row is judged against cannot change under it."""
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_UTILITY + utility_id})
+    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _LOCK_UTILITY + utility_id})
 
 
 async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFrame) -> pl.DataFrame:

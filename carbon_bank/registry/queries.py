@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 from sqlalchemy import ColumnElement
-from sqlmodel import SQLModel, col, func, select, text
+from sqlmodel import SQLModel, col, func, select
 
 from carbon_bank.foundation.columns import fetch_columns
 from carbon_bank.foundation.database import ReadSession
@@ -105,8 +105,7 @@ async def tenure_in_the_way(
 
 
 async def lock_household(session: ReadSession, household_id: int) -> None:
-    await session.execute(text("SELECT 1 FROM household WHERE id = :id FOR KEY SHARE"), {"id": household_id})
-    await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": (3 << 48) + household_id})
+    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": (3 << 48) + household_id})
 
 
 async def household_ids(session: ReadSession, city_id: int, after: int, limit: int) -> pl.Series:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
-from sqlmodel import col, func, select, text
+from sqlmodel import col, func, select
 
 from carbon_bank.foundation.columns import copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
@@ -80,7 +80,7 @@ async def add_totals(session: WriteSession, settlement_id: int) -> None:
         FROM award WHERE settlement_id = :settlement_id
         GROUP BY settlement_id, commodity, outcome, review
     """
-    await session.execute(text(statement), {"settlement_id": settlement_id})
+    await session.sql(statement, {"settlement_id": settlement_id})
 
 
 async def bucket_end(session: ReadSession, settlement_id: int, after: int, households: int) -> int | None:
@@ -93,23 +93,23 @@ async def bucket_end(session: ReadSession, settlement_id: int, after: int, house
         ) AS bucket
     """
     parameters = {"settlement_id": settlement_id, "after": after, "households": households}
-    last = (await session.execute(text(statement), parameters)).scalar_one()
+    last = (await session.sql(statement, parameters)).scalar_one()
     return None if last is None else int(last)
 
 
 async def fill_grants(session: WriteSession, settlement_id: int, after: int, last: int) -> int:
     """Put the bucket (after, last] into the temporary table that the ledger posts from. Returns the households in it."""
-    await session.execute(
-        text(f"CREATE TEMPORARY TABLE {GRANTS} (household_id bigint, commodity text, points bigint) ON COMMIT DROP")
+    await session.sql(
+        f"CREATE TEMPORARY TABLE {GRANTS} (household_id bigint, commodity text, points bigint) ON COMMIT DROP"
     )
     statement = f"""
         INSERT INTO {GRANTS} SELECT household_id, commodity, points FROM award
         WHERE settlement_id = :settlement_id AND household_id > :after AND household_id <= :last
           AND points > 0 AND review IN {PAID}
     """
-    await session.execute(text(statement), {"settlement_id": settlement_id, "after": after, "last": last})
-    await session.execute(text(f"ANALYZE {GRANTS}"))
-    households = await session.execute(text(f"SELECT count(DISTINCT household_id) FROM {GRANTS}"))
+    await session.sql(statement, {"settlement_id": settlement_id, "after": after, "last": last})
+    await session.sql(f"ANALYZE {GRANTS}")
+    households = await session.sql(f"SELECT count(DISTINCT household_id) FROM {GRANTS}")
     return int(households.scalar_one())
 
 

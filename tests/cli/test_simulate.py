@@ -10,15 +10,18 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from carbon_bank.cli import simulate_rows, simulate_run
 from carbon_bank.cli.simulate import simulate
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.errors import Refusal
+from carbon_bank.programme.policy import load_policy
 
 HEADER = "household_id,meter_id,commodity,period_start,period_end,quantity,unit,quality"
 KOREA = "korea-carbon-point@2024"
@@ -241,6 +244,33 @@ class TestInput:
         result = run(write())
         assert awards(result) == []
         assert "awards 0: none" in result.stderr
+
+
+def test_the_parts_in_which_a_city_is_taken_do_not_matter(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = tmp_path / "standard.yaml"
+    text = load_policy(KOREA).text
+    policy.write_text(
+        text.replace("standard_use: null", "standard_use: {share: '1', points: {electricity: 7}}"), "utf-8"
+    )
+    rows = [
+        row
+        for home in range(40)
+        for year in (2025, 2026)
+        for row in half_year(year, 100 + (home * 37 + year) % 90, f"h{home}", f"m{home if home % 9 else 0}")
+    ]
+    Random(1).shuffle(rows)
+    refused = tmp_path / "refused.csv"
+    whole = run(write(*rows), "--skip-bad-rows", refused, policy=str(policy))
+    told = refused.read_text("utf-8")
+    monkeypatch.setattr(simulate_rows, "ROWS_PER_PART", 7)
+    monkeypatch.setattr(simulate_run, "HOUSEHOLDS_PER_CHUNK", 3)
+    parts = run(write(*rows), "--skip-bad-rows", refused, policy=str(policy))
+    assert len(awards(whole)) > 70
+    assert parts.stdout == whole.stdout
+    assert refused.read_text("utf-8") == told
+    assert len(told.splitlines()) > 50, "the meter that five households claim has other readings for each"
 
 
 class TestHouseholds:
