@@ -10,8 +10,8 @@ The street (imports run downhill only; `tests/test_architecture.py` checks it):
     readings                          formats, revisions, monthly usage
     registry                          cities, districts, utilities, households, meters, tenures
     ledger                            accounts, postings, lots, statements
-    trail                             who did what
     identity                          people, clients, roles, tokens, permissions
+    trail                             who did what
     foundation                        units, calendar, errors, database, paging: knows no room
 
 The words: a *household* owns points; a *meter* is one service point of one utility for one commodity; a *tenure* is a

@@ -24,7 +24,7 @@ from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, post_service
 from carbon_bank.settlement.compute_service import Chunk, Plan
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
-from carbon_bank.settlement.tables import SettlementState
+from carbon_bank.settlement.states import SettlementState
 
 Progress = Callable[[int], None]
 """Called with the number of households that a step has done."""

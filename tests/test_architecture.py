@@ -23,8 +23,8 @@ ROOT = Path(__file__).parent.parent / PACKAGE
 
 STREET = (
     "foundation",
-    "identity",
     "trail",
+    "identity",
     "ledger",
     "registry",
     "readings",
@@ -37,10 +37,11 @@ STREET = (
 EDGE: dict[str, set[str]] = {
     "__main__": {"cli"},
     "cli": {"main", "worker", "demo", "schema"},
-    "main": {"web", "worker", "demo", "schema"},
+    "main": {"health", "web", "worker", "schema"},
+    "health": set(),
     "web": set(),
     "worker": {"schema"},
-    "demo": {"schema"},
+    "demo": {"main", "worker", "schema"},
     "schema": set(),
 }
 """The edge above all rooms, and which neighbours at the edge each may import."""

@@ -12,10 +12,8 @@ from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.ids import uuid7
 from carbon_bank.ledger import queries
+from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
-
-GRANTS = "points_to_grant"
-"""Name of the temporary table `(household_id bigint, commodity text, points bigint)` that `post_awards` works from."""
 
 Clock = Literal["effective", "recorded"]
 

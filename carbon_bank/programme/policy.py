@@ -280,11 +280,7 @@ def load_shipped(reference: str) -> Policy:
     """A policy that comes with the bank. Raises: NotFound `programme.policy_unknown` (404)."""
     policy = _shipped().get(reference)
     if policy is None:
-        raise NotFound(
-            "programme.policy_unknown",
-            f"'{reference[:80]}' is no shipped policy. Shipped are {', '.join(shipped_policies())}.",
-            {"policy": reference[:80], "shipped": shipped_policies()},
-        )
+        raise _unknown(reference, "no shipped policy")
     return policy
 
 
@@ -294,14 +290,24 @@ def load_policy(reference_or_path: str) -> Policy:
     Raises: NotFound `programme.policy_unknown` (404); what `parse_policy` raises.
     """
     path = Path(reference_or_path)
-    if reference_or_path in _shipped() or not path.is_file():
+    if reference_or_path in _shipped():
         return load_shipped(reference_or_path)
+    if not path.is_file():
+        raise _unknown(reference_or_path, "neither a file nor a shipped policy")
     with path.open("rb") as file:
         content = file.read(limits.POLICY_BYTES_MAX + 1)
     try:
         return parse_policy(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise invalid([Fault(f"byte {error.start + 1}", "programme.yaml", "The policy is not UTF-8 text.")]) from None
+
+
+def _unknown(reference: str, what: str) -> NotFound:
+    return NotFound(
+        "programme.policy_unknown",
+        f"'{reference[:80]}' is {what}. Shipped are {', '.join(shipped_policies())}.",
+        {"policy": reference[:80], "shipped": shipped_policies()},
+    )
 
 
 @cache

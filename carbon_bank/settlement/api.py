@@ -16,7 +16,8 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.programme.policy import load_shipped
 from carbon_bank.settlement import service
-from carbon_bank.settlement.tables import Award, Settlement, SettlementState
+from carbon_bank.settlement.service import Award, Settlement
+from carbon_bank.settlement.states import SettlementState
 
 router = APIRouter(prefix="/v1/settlements", tags=["settlement"])
 

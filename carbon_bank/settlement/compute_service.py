@@ -21,7 +21,8 @@ from carbon_bank.programme.policy import Policy
 from carbon_bank.readings import service as readings
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import queries
-from carbon_bank.settlement.tables import Settlement, SettlementState
+from carbon_bank.settlement.states import SettlementState
+from carbon_bank.settlement.tables import Settlement
 from carbon_bank.trail.service import Act, record
 
 

@@ -15,7 +15,8 @@ from carbon_bank.ledger.service import Posted
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import queries
 from carbon_bank.settlement.service import check_state, policy_of
-from carbon_bank.settlement.tables import Settlement, SettlementState
+from carbon_bank.settlement.states import SettlementState
+from carbon_bank.settlement.tables import Settlement
 from carbon_bank.trail.service import Act, record
 
 

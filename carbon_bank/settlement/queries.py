@@ -11,8 +11,9 @@ from sqlmodel import col, func, select
 from carbon_bank.foundation.columns import copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
-from carbon_bank.ledger.service import GRANTS
-from carbon_bank.settlement.tables import Award, Settlement, SettlementState, SettlementTotal
+from carbon_bank.ledger.grants import GRANTS
+from carbon_bank.settlement.states import SettlementState
+from carbon_bank.settlement.tables import Award, Settlement, SettlementTotal
 
 PAID = "('clear', 'released')"
 """Awards that are posted; held and rejected ones are not."""

@@ -19,7 +19,10 @@ from carbon_bank.programme import service as programme
 from carbon_bank.programme.policy import Policy
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import queries
-from carbon_bank.settlement.tables import Award, Settlement, SettlementState, SettlementTotal
+from carbon_bank.settlement.states import SettlementState
+from carbon_bank.settlement.tables import Award as Award
+from carbon_bank.settlement.tables import Settlement as Settlement
+from carbon_bank.settlement.tables import SettlementTotal as SettlementTotal
 from carbon_bank.trail.service import Act, record
 
 COMPUTE_TASK = "settlement.compute"

@@ -7,23 +7,13 @@ person can approve what they prepared, whatever program writes the row.
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, Numeric, text
 from sqlmodel import Field, SQLModel
 
 from carbon_bank.foundation.tables import Moment, big, document, identity_key, instant, reference, small, words
-
-
-class SettlementState(StrEnum):
-    REQUESTED = "requested"
-    COMPUTING = "computing"
-    COMPUTED = "computed"
-    APPROVED = "approved"
-    POSTING = "posting"
-    POSTED = "posted"
-    WITHDRAWN = "withdrawn"
+from carbon_bank.settlement.states import SettlementState
 
 
 class Settlement(SQLModel, table=True):
