@@ -99,7 +99,7 @@ async def _step(name: str, made: Demo, work: Callable[[Demo], Awaitable[str]]) -
 
 
 def _print_stage(name: str, began: float, told: str) -> None:
-    console.print(f"[green]ok[/] {name:<16} {time.perf_counter() - began:6.1f} s  {told}")
+    console.print(f"[green]ok[/] {name:<16} {time.perf_counter() - began:6.1f} s  {told}", soft_wrap=True)
 
 
 async def _print_summary(made: Demo) -> None:
@@ -120,8 +120,11 @@ async def _print_summary(made: Demo) -> None:
 def _serve(settings: Settings, url: str, made: Demo) -> None:
     address = f"http://{settings.host}:{settings.port}"
     app = main.create_app(settings, url)
-    console.print(f"[bold]The bank is served at {address}[/] (its API: {address}/docs). Stop it with Ctrl-C.\n")
-    table = Table("who", "login or client id", "password or secret")
+    console.print(
+        f"[bold]The bank is served at {address}[/] (its API: {address}/docs). Stop it with Ctrl-C.\n", soft_wrap=True
+    )
+    # Plain lines, so that no terminal is too narrow to copy a secret from.
+    print(f"{'who':<22}{'login or client id':<24}password or secret")
     for who, login in (
         (f"household {made.household_number}", stages.HOUSEHOLD),
         ("operator", stages.OPERATOR),
@@ -129,13 +132,12 @@ def _serve(settings: Settings, url: str, made: Demo) -> None:
         ("auditor", stages.AUDITOR),
         ("admin", stages.ADMIN),
     ):
-        table.add_row(who, login, stages.PASSWORD)
+        print(f"{who:<22}{login:<24}{stages.PASSWORD}")
     for code, (client_id, secret) in made.clients.items():
-        table.add_row(f"utility {code}", client_id, secret)
-    console.print(table)
-    console.print(
+        print(f"{f'utility {code}':<22}{client_id:<24}{secret}")
+    print(
         f"\nTry: curl -s {address}/v1/token -d grant_type=password -d username={stages.HOUSEHOLD} "
         f"-d password={stages.PASSWORD}\n",
-        soft_wrap=True,
+        flush=True,
     )
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
