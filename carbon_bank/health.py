@@ -6,8 +6,10 @@ from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel
+from sqlalchemy.exc import ProgrammingError
 
 from carbon_bank import __version__
+from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.web import Reading
 from carbon_bank.identity.access import open_to_all
 
@@ -33,5 +35,11 @@ async def live() -> Alive:
 @open_to_all
 async def ready(session: Reading) -> Ready:
     """Answers 503 with what to check where the database cannot be used."""
-    await session.sql("SELECT 1 FROM posting LIMIT 1")
+    try:
+        await session.sql("SELECT 1 FROM posting LIMIT 1")
+    except ProgrammingError:
+        raise Unavailable(
+            "database.not_migrated",
+            "The database lacks the bank's tables. Operators: run `carbon-bank db upgrade`, then `carbon-bank db status`.",
+        ) from None
     return Ready()

@@ -8,6 +8,7 @@ compares the two.
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -51,17 +52,24 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = Path(os.environ.get("CARBON_BANK_CONFIG", "carbon-bank.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_file())
+
+
+def _file() -> Path:
+    return Path(os.environ.get("CARBON_BANK_CONFIG", "carbon-bank.toml"))
 
 
 def read_settings(**given: object) -> Settings:
     """The settings of this process. Named arguments (from the command line) win over environment and file.
 
-    Raises: InvalidInput `settings.invalid`, naming each setting, its value and the limit.
+    Raises: InvalidInput `settings.invalid`, naming each setting, its value and the limit; `settings.file`.
     """
+    if "CARBON_BANK_CONFIG" in os.environ and not _file().is_file():
+        raise InvalidInput("settings.file", f"CARBON_BANK_CONFIG names {_file()}, and there is no such file.")
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput("settings.file", f"{_file()} cannot be read as TOML: {error}. See docs/settings.md.") from None
     except ValidationError as error:
         faults = [
             Fault(

@@ -128,7 +128,7 @@ def upgrade() -> None:
     sa.Column('streak', sa.SmallInteger(), nullable=False),
     sa.Column('review', sa.Text(), nullable=False),
     sa.Column('findings', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.CheckConstraint("outcome NOT IN ('incomplete', 'not_evaluable') OR points = 0", name=op.f('award_unpaid_check')),
+    sa.CheckConstraint("outcome <> 'incomplete' OR points = 0", name=op.f('award_unpaid_check')),
     sa.CheckConstraint("review IN ('clear', 'held', 'released', 'rejected')", name=op.f('award_review_check')),
     sa.CheckConstraint('(baseline_num IS NULL) = (baseline_den IS NULL)', name=op.f('award_baseline_check')),
     sa.CheckConstraint('points >= 0', name=op.f('award_points_check')),

@@ -10,10 +10,19 @@ import polars as pl
 from carbon_bank.cli.simulate_rows import Judged
 from carbon_bank.foundation.calendar import Period, first_day, month_of
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.foundation.units import Quality
+from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE, COMBINED, Quality
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.rationals import round_half_up_of
-from carbon_bank.programme.rules import add_populations, award, evaluate, history_months, mark_shared, population
+from carbon_bank.programme.rules import (
+    OUTCOME_DTYPE,
+    Outcome,
+    add_populations,
+    award,
+    evaluate,
+    history_months,
+    mark_shared,
+    population,
+)
 
 HOUSEHOLDS_PER_CHUNK = 20_000
 PERIODS_MAX = 1_000
@@ -129,8 +138,34 @@ def simulate_periods(
             step()
         totals = add_populations(map(population, evaluated)) if policy.needs_population else None
         awards = pl.concat([award(policy, period, chunk, streaks, totals) for chunk in evaluated])
+        awards = _with_absent(policy, city, awards)
         streaks = awards.select("household_id", "commodity", "streak")
         yield _told(period, awards, city)
+
+
+def _with_absent(policy: Policy, city: City, awards: pl.DataFrame) -> pl.DataFrame:
+    """The awards, and a row for each household and commodity of the file that has no tenure in the period.
+
+    Section 9 wants one row per household, commodity and period. Whoever holds no meter has no covered day, so the usage
+    is missing; the bank itself makes no award for those who are gone.
+    """
+    key = ["household_id", "commodity"]
+    known = city.tenures.filter(pl.col("commodity").is_in(list(policy.commodities))).select(
+        "household_id", commodity=pl.lit(COMBINED) if policy.is_combined else pl.col("commodity").cast(pl.String)
+    )
+    missing = Outcome.NOT_EVALUABLE if policy.is_combined else Outcome.INCOMPLETE
+    absent = (
+        known.cast({"commodity": AWARD_COMMODITY_DTYPE})
+        .unique()
+        .join(awards, on=key, how="anti")
+        .with_columns(
+            outcome=pl.lit(missing.value, OUTCOME_DTYPE),
+            points=pl.lit(0, pl.Int64),
+            streak=pl.lit(0, pl.Int16),
+            finding_codes=pl.lit(""),
+        )
+    )
+    return pl.concat([awards, absent], how="diagonal").sort(key)
 
 
 def _chunks(policy: Policy, city: City, period: Period) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]]:

@@ -17,7 +17,8 @@ PERIOD_LENGTHS = (1, 2, 3, 4, 6, 12)
 YEAR_MIN, YEAR_MAX = 1970, 9998
 
 _PERIOD = re.compile(
-    r"(?P<year>\d{4})(?:-(?:H(?P<half>[12])|Q(?P<quarter>[1-4])|(?P<month>\d{2})(?:/(?P<length>\d{1,2}))?))?"
+    r"(?P<year>\d{4})(?:-(?:H(?P<half>[12])|Q(?P<quarter>[1-4])|(?P<month>\d{2})(?:/(?P<length>\d{1,2}))?))?",
+    re.ASCII,
 )
 
 

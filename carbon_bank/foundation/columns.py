@@ -70,7 +70,8 @@ async def copy_in(session: WriteSession, table: str, frame: pl.DataFrame) -> int
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, NULL '\\N')").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )
-    buffer = frame.write_csv(include_header=False, null_value="\\N").encode()
+    # Texts are quoted, or one that reads `\N` would become a null.
+    buffer = frame.write_csv(include_header=False, null_value="\\N", quote_style="non_numeric").encode()
     async with (await driver(session)).cursor() as cursor, cursor.copy(statement) as copy:
         await copy.write(buffer)
     return frame.height

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def read_chunks(path: Path, columns: Mapping[str, bool], chunk_rows: int = CHUNK
                     rows, lines = [], []
             if rows:
                 yield _frame(rows, lines, header, columns)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise InvalidInput(
             "csv.unreadable",
             f"{path} cannot be read: {error}. It must be a UTF-8 CSV file with commas, plain or as .gz.",

@@ -66,6 +66,7 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error's text goes to the log, which holds nothing personal
             connect_args={
                 "options": f"-c role={APP_ROLE} -c timezone=UTC -c lock_timeout=30s{options}",
                 "connect_timeout": 5,

@@ -44,11 +44,11 @@ class Doors:
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        state: MutableMapping[str, Any] = {"status": 500, "started": time.perf_counter()}
+        state: MutableMapping[str, Any] = {"status": 500, "answered": False, "started": time.perf_counter()}
 
         async def send_marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                state["status"] = message["status"]
+                state["status"], state["answered"] = message["status"], True
                 present = {name for name, _ in message["headers"]}
                 extra = [header for header in _HEADERS if header[0] not in present]
                 message = {**message, "headers": [*message["headers"], (b"x-request-id", request_id.encode()), *extra]}
@@ -63,6 +63,11 @@ class Doors:
                 )
             else:
                 await self.app(scope, self._counted(receive), send_marked)
+        except Exception:
+            log.exception("unexpected")
+            if state["answered"]:
+                raise
+            await problems.unexpected()(scope, receive, send_marked)
         finally:
             self._log(scope, state)
 

@@ -18,7 +18,10 @@ def configure(form: str, level: str) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        # Plain: the richer one shows the values of local variables, and some of those are secrets.
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     errors: list[structlog.typing.Processor] = [structlog.processors.format_exc_info] if form == "json" else []
     structlog.configure(

@@ -40,6 +40,8 @@ def read_cursor(cursor: str | None, kinds: Sequence[type]) -> list[int | str] | 
             raise ValueError
         if any(isinstance(part, int) and not -(2**63) <= part < 2**63 for part in key):
             raise ValueError
+        if any("\0" in part.encode().decode() for part in key if isinstance(part, str)):  # or half a surrogate pair
+            raise ValueError
     except ValueError:
         raise InvalidInput(
             "paging.cursor", "The cursor is not one that this list gave. Leave it out to begin at the first page."

@@ -33,11 +33,16 @@ _STATUSES: list[tuple[type[Refusal], int, str]] = [
     (errors.TooLarge, 413, "Too large"),
     (errors.Unavailable, 503, "Not available now"),
 ]
-_TITLES = {status: title for _, status, title in _STATUSES}
+_TITLES = {status: title for _, status, title in _STATUSES} | {400: "Not to be read", 405: "Not in this way"}
 _HTTP_SENTENCES = {
     404: ("http.not_found", "There is nothing at this address. See /docs for the addresses that exist."),
     405: ("http.method", "This address does not take this method. See /docs."),
 }
+
+_UNSTORABLE = {None, "22003", "22021", "22P02", "22P05"}
+"""SQL states of values that no column can hold (the driver itself refuses a NUL, without a state); other data errors
+are the bank's own."""
+_SECRET_FIELDS = {"password", "client_secret"}
 
 log = structlog.get_logger()
 
@@ -104,6 +109,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, Refusal):  # raised while the body was being read, and wrapped by the framework
+            return await refused(request, error.__cause__)
         code, sentence = _HTTP_SENTENCES.get(error.status_code, ("http.error", str(error.detail)))
         return answer(error.status_code, code, sentence, {"path": request.url.path}, headers=error.headers)
 
@@ -114,10 +121,21 @@ def install(app: FastAPI) -> None:
         log.error("database unreachable", error=str(error).splitlines()[0])
         return await refused(request, unreachable_database(error))
 
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        sentence = "The bank made a mistake; nothing was changed. Tell the operator the request id."
-        return answer(500, "bank.unexpected", sentence)
+    @app.exception_handler(sqlalchemy.exc.DataError)
+    async def unstorable(request: Request, error: sqlalchemy.exc.DataError) -> JSONResponse:
+        if getattr(error.orig, "sqlstate", None) not in _UNSTORABLE:
+            raise error
+        sentence = (
+            "A value in the request cannot be kept: a text with a NUL character, or a number that is no number or too "
+            "large. Nothing was changed; mend it and send the request again."
+        )
+        return answer(422, "http.unstorable", sentence)
+
+
+def unexpected() -> JSONResponse:
+    """What is told of a mistake of the bank's own. The log has the rest, under the same request id."""
+    sentence = "The bank made a mistake; nothing was changed. Tell the operator the request id."
+    return answer(500, "bank.unexpected", sentence)
 
 
 def unreachable_database(error: Exception) -> errors.Unavailable:
@@ -133,5 +151,7 @@ def unreachable_database(error: Exception) -> errors.Unavailable:
 def _fault(error: Mapping[str, Any]) -> Fault:
     where = "/".join(str(part) for part in error["loc"])
     value = error.get("input")
-    shown = None if value is None or isinstance(value, dict | list) else str(value)[:80]
+    hidden = value is None or isinstance(value, dict | list) or not _SECRET_FIELDS.isdisjoint(error["loc"])
+    # Half of a surrogate pair can stand in JSON and in no answer.
+    shown = None if hidden else str(value)[:80].encode(errors="replace").decode()
     return Fault(where, f"http.{error['type']}", str(error["msg"]), shown)

@@ -20,6 +20,9 @@ from carbon_bank.identity.secrets import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MI
 router = APIRouter(tags=["identity"])
 
 
+Id = Annotated[int, Field(ge=1, lt=2**63)]
+
+
 class TokenForm(BaseModel):
     """OAuth 2.0: a client sends `client_credentials`, a person's own app sends `password`."""
 
@@ -48,8 +51,8 @@ class NewPerson(BaseModel):
     login: str = Field(min_length=3, max_length=254)
     password: str = Field(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)
     roles: list[Role] = Field(min_length=1, max_length=len(Role))
-    city_id: int | None = Field(None, description="Left out: your own city.")
-    household_id: int | None = None
+    city_id: Id | None = Field(None, description="Left out: your own city.")
+    household_id: Id | None = None
 
 
 class PersonRead(BaseModel):
@@ -66,8 +69,8 @@ class NewClient(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Role
-    city_id: int | None = Field(None, description="Left out: your own city.")
-    utility_id: int | None = None
+    city_id: Id | None = Field(None, description="Left out: your own city.")
+    utility_id: Id | None = None
 
 
 class ClientSecret(BaseModel):
@@ -125,7 +128,7 @@ async def add_person(
 async def add_client(
     new: NewClient, session: Writing, now: Now, actor: Annotated[Actor, Depends(allowed(Permission.PEOPLE_WRITE))]
 ) -> ClientSecret:
-    city_id = actor.city_id or new.city_id
+    city_id = new.city_id or actor.city_id
     if city_id is None:
         raise InvalidInput("identity.city_missing", "Name the city_id that the client works in.")
     client, secret = await service.add_client(

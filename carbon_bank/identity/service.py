@@ -86,7 +86,7 @@ async def add_person(
     person = Person(
         login=login.strip().lower(),
         password_hash=await hash_secret(password),
-        roles=sorted(roles),
+        roles=sorted(set(roles)),
         city_id=city_id,
         household_id=household_id,
         created_at=now,
@@ -111,8 +111,14 @@ async def add_client(
 ) -> tuple[Client, str]:
     """Let a machine in. Returns the client and its secret, which nobody can read again.
 
-    Raises: InvalidInput `identity.client_role` (422); NotFound `identity.unknown_place` (404).
+    Raises: Forbidden `identity.may_not_appoint` (403); InvalidInput `identity.client_role` (422);
+            NotFound `identity.unknown_place` (404).
     """
+    if not _appoints_anywhere(actor) and city_id != actor.city_id:
+        raise Forbidden(
+            "identity.may_not_appoint",
+            "An operator lets in the clients of the own city only. Leave city_id out, or ask an admin.",
+        )
     if (role is Role.UTILITY) != (utility_id is not None) or role not in {Role.UTILITY, Role.PARTNER}:
         raise InvalidInput(
             "identity.client_role",
@@ -145,13 +151,17 @@ def _check_appointment(actor: Actor, roles: frozenset[Role], city_id: int | None
             "identity.roles",
             "A person of a household names its household_id, staff name their city_id, and an admin neither.",
         )
-    if actor.subject.startswith("system:") or Role.ADMIN in actor.roles:
+    if _appoints_anywhere(actor):
         return
     if roles != {Role.HOUSEHOLD} or city_id != actor.city_id:
         raise Forbidden(
             "identity.may_not_appoint",
             "An operator lets in the people of households of the own city only. Ask an admin to appoint staff.",
         )
+
+
+def _appoints_anywhere(actor: Actor) -> bool:
+    return actor.subject.startswith("system:") or Role.ADMIN in actor.roles
 
 
 async def _add(session: WriteSession, row: Person | Client, taken_code: str, taken: str) -> None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jose import jwt
@@ -48,13 +49,13 @@ def load_keys(file: Path, issuer: str, lifetime_minutes: int, *, may_make: bool)
 
     Raises: InvalidInput `identity.signing_key`, naming the file and what to do.
     """
-    if not file.exists() and may_make:
-        _make_key(file)
     try:
+        if not file.exists() and may_make:
+            _make_key(file)
         private = serialization.load_pem_private_key(file.read_bytes(), None)
         if not isinstance(private, ec.EllipticCurvePrivateKey) or not isinstance(private.curve, ec.SECP256R1):
             raise ValueError("not a P-256 key")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidInput(
             "identity.signing_key",
             f"The signing key {file} cannot be used ({error}). Make one with `openssl genpkey -algorithm EC -pkeyopt "

@@ -81,7 +81,7 @@ class Award(SQLModel, table=True):
     __tablename__ = "award"
     __table_args__ = (
         CheckConstraint("points >= 0", name="points"),
-        CheckConstraint("outcome NOT IN ('incomplete', 'not_evaluable') OR points = 0", name="unpaid"),
+        CheckConstraint("outcome <> 'incomplete' OR points = 0", name="unpaid"),
         CheckConstraint("(baseline_num IS NULL) = (baseline_den IS NULL)", name="baseline"),
         CheckConstraint("review IN ('clear', 'held', 'released', 'rejected')", name="review"),
     )

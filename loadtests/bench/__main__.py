@@ -1,0 +1,39 @@
+"""`python -m loadtests.bench settle|post|all [--size N] [--rounds N]`."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from loadtests.bench import harness, post, settle
+from loadtests.bench.harness import Bench
+
+SIZE, SIZE_OF_ALL = 20_000, 5_000
+BENCHES: dict[str, type[Bench]] = {"settle": settle.Settle, "post": post.Post}
+
+
+class Name(StrEnum):
+    SETTLE = "settle"
+    POST = "post"
+    ALL = "all"
+
+
+def run(
+    name: Annotated[Name, typer.Argument(help="What to measure; `all` measures each at a small size.")],
+    size: Annotated[int | None, typer.Option(min=100, help="Households. Left out: 20,000; for all 5,000.")] = None,
+    rounds: Annotated[int, typer.Option(min=3, max=99, help="Ours and the limit in turns, so many times.")] = 3,
+) -> None:
+    """Measure, print a table and write JSON to loadtests/results."""
+    names = list(BENCHES) if name is Name.ALL else [name.value]
+    households = size or (SIZE_OF_ALL if name is Name.ALL else SIZE)
+    for each in names:
+        figure = asyncio.run(harness.measure(each, BENCHES[each], households, rounds))
+        harness.show(figure)
+        harness.keep(figure)
+
+
+if __name__ == "__main__":
+    typer.run(run)

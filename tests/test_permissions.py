@@ -1,0 +1,317 @@
+"""Every route against every role, and one city against another.
+
+`ROUTES` is the table that a reviewer reads: a route without a row here fails, and so does one that asks for another
+permission than its row says. The first half walks the routes as the app has them; the second half sends requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import httpx
+import psycopg
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import iter_route_contexts
+
+from carbon_bank.foundation import clock
+from carbon_bank.identity import tokens
+from carbon_bank.identity.access import OPEN, allowed, open_to_all
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
+from tests.small_city import SmallCity
+
+P = Permission
+FRAMEWORK = {
+    "GET /docs",
+    "GET /openapi.json",
+    "GET /swagger/favicon-32x32.png",
+    "GET /swagger/swagger-ui-bundle.js",
+    "GET /swagger/swagger-ui.css",
+}
+"""The documentation pages, which the framework serves."""
+
+ROUTES: dict[str, Permission | None] = {
+    "GET /": None,
+    "GET /.well-known/jwks.json": None,
+    "GET /health/live": None,
+    "GET /health/ready": None,
+    "GET /v1/cities": P.CITY_READ,
+    "GET /v1/districts": P.REGISTRY_READ,
+    "GET /v1/households": P.REGISTRY_READ,
+    "GET /v1/households/{household_id}": P.REGISTRY_READ,
+    "GET /v1/households/{household_id}/balance": P.LEDGER_READ,
+    "GET /v1/households/{household_id}/postings": P.LEDGER_READ,
+    "GET /v1/me": P.OWN_READ,
+    "GET /v1/me/awards": P.OWN_READ,
+    "GET /v1/me/points": P.OWN_READ,
+    "GET /v1/me/usage": P.OWN_READ,
+    "GET /v1/meters": P.REGISTRY_READ,
+    "GET /v1/policies": None,
+    "GET /v1/policies/{reference}": None,
+    "GET /v1/readings": P.READINGS_READ,
+    "GET /v1/settlements": P.SETTLEMENT_READ,
+    "GET /v1/settlements/{settlement_id}": P.SETTLEMENT_READ,
+    "GET /v1/settlements/{settlement_id}/awards": P.SETTLEMENT_READ,
+    "GET /v1/utilities": P.REGISTRY_READ,
+    "POST /v1/cities": P.CITY_WRITE,
+    "POST /v1/clients": P.PEOPLE_WRITE,
+    "POST /v1/districts": P.REGISTRY_WRITE,
+    "POST /v1/households": P.REGISTRY_WRITE,
+    "POST /v1/meters": P.REGISTRY_WRITE,
+    "POST /v1/people": P.PEOPLE_WRITE,
+    "POST /v1/readings": P.READINGS_WRITE,
+    "POST /v1/settlements": P.SETTLEMENT_PREPARE,
+    "POST /v1/settlements/{settlement_id}/approve": P.SETTLEMENT_APPROVE,
+    "POST /v1/settlements/{settlement_id}/post": P.SETTLEMENT_POST,
+    "POST /v1/settlements/{settlement_id}/withdraw": P.SETTLEMENT_PREPARE,
+    "POST /v1/tenures": P.REGISTRY_WRITE,
+    "POST /v1/tenures/{tenure_id}/end": P.REGISTRY_WRITE,
+    "POST /v1/token": None,
+    "POST /v1/utilities": P.REGISTRY_WRITE,
+}
+GUARDED = {route: permission for route, permission in ROUTES.items() if permission is not None}
+NO_OBJECT = 2**40
+ROLE_NAMES = {
+    Role.ADMIN: "admin",
+    Role.APPROVER: "approver",
+    Role.AUDITOR: "auditor",
+    Role.HOUSEHOLD: "alder",
+    Role.OPERATOR: "operator",
+    Role.PARTNER: "partner",
+    Role.PRIVACY_OFFICER: "privacy_officer",
+    Role.UTILITY: "elec",
+}
+"""Who of the small city acts in each role."""
+
+
+def routes_of(app: FastAPI) -> Iterator[tuple[str, Any]]:
+    """`METHOD path` and the route, for all of them."""
+    for route in iter_route_contexts(app.routes):
+        for method in sorted(set(route.methods or {"ANY"}) - {"HEAD"}):
+            yield f"{method} {route.path}", route
+
+
+def permissions_of(dependant: Any) -> set[Permission]:
+    """The permissions that a route's dependencies ask for, however deep they lie."""
+    own = getattr(dependant.call, "permission", None)
+    below = (permissions_of(each) for each in dependant.dependencies)
+    return ({own} if own is not None else set()).union(*below)
+
+
+def complaints(app: FastAPI, table: dict[str, Permission | None]) -> list[str]:
+    """What is wrong with the routes of an app, seen beside the table."""
+    found = []
+    seen = set()
+    for name, route in routes_of(app):
+        if name in FRAMEWORK:
+            continue
+        seen.add(name)
+        dependant = getattr(route, "dependant", None)
+        asked = permissions_of(dependant) if dependant is not None else set()
+        if len(asked) + bool(getattr(route.endpoint, OPEN, False)) != 1:
+            found.append(f"{name}: needs one permission, or to be marked as open to all")
+        elif name not in table:
+            found.append(f"{name}: no row in the table")
+        elif next(iter(asked), None) != table[name]:
+            found.append(f"{name}: another permission than its row says")
+    return found + [f"{name}: a row and no route" for name in table if name not in seen]
+
+
+def test_every_route_asks_for_the_permission_that_its_row_says(app: FastAPI) -> None:
+    assert complaints(app, ROUTES) == []
+
+
+def test_every_documentation_page_is_there(app: FastAPI) -> None:
+    assert {name for name, _ in routes_of(app)} >= FRAMEWORK
+
+
+def test_every_permission_guards_a_route_and_some_role_has_it() -> None:
+    assert set(GUARDED.values()) == set(Permission)
+    assert set().union(*ROLE_PERMISSIONS.values()) == set(Permission)
+    assert set(ROLE_PERMISSIONS) == set(Role)
+
+
+def test_enum_and_table_are_kept_in_order() -> None:
+    assert list(Permission) == sorted(Permission)
+    assert list(Role) == sorted(Role)
+    assert list(ROLE_PERMISSIONS) == sorted(ROLE_PERMISSIONS)
+
+
+def test_an_admin_touches_no_points_and_an_auditor_writes_nothing() -> None:
+    assert {P.SETTLEMENT_POST, P.SETTLEMENT_APPROVE, P.SETTLEMENT_PREPARE} & ROLE_PERMISSIONS[Role.ADMIN] == set()
+    assert all(permission.value.endswith(".read") for permission in ROLE_PERMISSIONS[Role.AUDITOR])
+
+
+async def _endpoint() -> None: ...
+
+
+async def _guarded(actor: Annotated[Actor, Depends(allowed(P.OWN_READ))]) -> None: ...
+
+
+async def _in_between(actor: Annotated[Actor, Depends(allowed(P.OWN_READ))]) -> Actor:
+    return actor
+
+
+async def _guarded_deep(actor: Annotated[Actor, Depends(_in_between)]) -> None: ...
+
+
+@open_to_all
+async def _both(actor: Annotated[Actor, Depends(allowed(P.OWN_READ))]) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "table", "complaint"),
+    [
+        (_endpoint, {"GET /x": None}, ["GET /x: needs one permission, or to be marked as open to all"]),
+        (_both, {"GET /x": P.OWN_READ}, ["GET /x: needs one permission, or to be marked as open to all"]),
+        (_guarded, {}, ["GET /x: no row in the table"]),
+        (_guarded, {"GET /x": None}, ["GET /x: another permission than its row says"]),
+        (_guarded, {"GET /x": P.CITY_READ}, ["GET /x: another permission than its row says"]),
+        (_guarded, {"GET /x": P.OWN_READ, "GET /y": None}, ["GET /y: a row and no route"]),
+        (_guarded, {"GET /x": P.OWN_READ}, []),
+        (_guarded_deep, {"GET /x": P.OWN_READ}, []),
+    ],
+)
+def test_a_bad_route_is_seen(
+    endpoint: Callable[..., Any], table: dict[str, Permission | None], complaint: list[str]
+) -> None:
+    inner, outer, app = APIRouter(), APIRouter(), FastAPI(docs_url=None, redoc_url=None)
+    inner.add_api_route("/x", endpoint)
+    outer.include_router(inner)
+    app.include_router(outer)
+    assert complaints(app, table) == complaint
+
+
+async def send(client: httpx.AsyncClient, route: str, headers: dict[str, str], **ids: int) -> httpx.Response:
+    """Ask for a route, with an empty JSON object where it takes a body."""
+    method, _, path = route.partition(" ")
+    given = {"household_id": NO_OBJECT, "settlement_id": NO_OBJECT, "tenure_id": NO_OBJECT} | ids
+    body = {"json": BODIES.get(route, {})} if method == "POST" else {"params": QUERIES.get(route, {})}
+    return await client.request(method, path.format(**given), headers=headers, **body)
+
+
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/settlements/{settlement_id}/withdraw": {"reason": "prepared by mistake"},
+    "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
+}
+QUERIES: dict[str, dict[str, str]] = {"GET /v1/households/{household_id}/balance": {"day": "2026-01-01"}}
+
+
+async def test_an_anonymous_caller_gets_through_no_guarded_route(
+    client: httpx.AsyncClient, small_city: SmallCity
+) -> None:
+    for route in GUARDED:
+        answer = await send(client, route, {}, household_id=small_city.alder)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), route
+        assert answer.json()["type"] == "urn:carbon-bank:problem:identity.no_token", route
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_role_gets_through_the_routes_of_its_permissions_and_no_other(
+    client: httpx.AsyncClient, small_city: SmallCity, role: Role
+) -> None:
+    headers = small_city.bearer(ROLE_NAMES[role])
+    for route, permission in GUARDED.items():
+        answer = await send(client, route, headers, household_id=small_city.alder)
+        if permission in ROLE_PERMISSIONS[role]:
+            assert answer.status_code in {200, 404, 422}, (route, answer.text)
+        else:
+            assert answer.status_code == 403, (route, answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+            problem = answer.json()
+            assert problem["type"] == "urn:carbon-bank:problem:identity.forbidden"
+            assert problem["facts"]["permission"] == permission
+            assert role not in problem["facts"]["roles"]
+
+
+@pytest.mark.parametrize("name", [*ROLE_NAMES.values(), None])
+async def test_open_routes_answer_everybody(client: httpx.AsyncClient, small_city: SmallCity, name: str | None) -> None:
+    headers = small_city.bearer(name) if name else {}
+    for route in ("GET /", "GET /.well-known/jwks.json", "GET /health/live", "GET /health/ready", "GET /v1/policies"):
+        assert (await send(client, route, headers)).status_code in {200, 307}, route
+
+
+OBJECTS = [route for route in GUARDED if "{" in route]
+
+
+@pytest.fixture
+async def objects(client: httpx.AsyncClient, small_city: SmallCity, owner: psycopg.Connection) -> dict[str, int]:
+    """One thing of each kind, all of the small city."""
+    asked = {"policy": "korea-carbon-point@2024", "period": "2026-H1"}
+    made = await client.post("/v1/settlements", json=asked, headers=small_city.bearer("operator"))
+    assert made.status_code == 202, made.text
+    tenure = owner.execute("SELECT id FROM tenure WHERE household_id = %s", [small_city.alder]).fetchone()
+    assert tenure is not None
+    return {"household_id": small_city.alder, "settlement_id": made.json()["id"], "tenure_id": tenure[0]}
+
+
+@pytest.mark.parametrize("name", ["far_operator", "far_approver", "far_auditor", "far_household", "far_utility"])
+async def test_what_belongs_to_another_city_is_as_if_it_were_not_there(
+    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int], name: str
+) -> None:
+    headers, seen = small_city.bearer(name), 0
+    for route in OBJECTS:
+        theirs, none = await send(client, route, headers, **objects), await send(client, route, headers)
+        may = GUARDED[route] in small_city.actors[name].permissions
+        assert theirs.status_code == (404 if may else 403), (route, theirs.text)
+        assert theirs.json()["type"] == none.json()["type"]
+        seen += may
+    assert seen == sum(GUARDED[route] in small_city.actors[name].permissions for route in OBJECTS)
+
+
+async def test_the_citys_own_staff_finds_the_same_things(
+    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int]
+) -> None:
+    for route in OBJECTS:
+        name = "approver" if GUARDED[route] is P.SETTLEMENT_APPROVE else "operator"
+        answer = await send(client, route, small_city.bearer(name), **objects)
+        assert answer.status_code in {200, 202, 409}, (route, answer.text)
+
+
+@pytest.mark.parametrize("name", ["far_operator", "far_auditor"])
+async def test_lists_hold_nothing_of_another_city(
+    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int], name: str
+) -> None:
+    own, far = small_city.bearer("operator"), small_city.bearer(name)
+    for path in ("districts", "utilities", "households", "meters", "settlements"):
+        here, there = (await client.get(f"/v1/{path}", headers=who) for who in (own, far))
+        ids = [{item["id"] for item in answer.json()["items"]} for answer in (here, there)]
+        assert ids[0] and not ids[0] & ids[1], path
+    cities = (await client.get("/v1/cities", headers=far)).json()
+    assert [city["id"] for city in cities] == [small_city.other_city_id]
+
+
+async def test_a_meter_of_another_city_or_utility_cannot_be_looked_up(
+    client: httpx.AsyncClient, small_city: SmallCity
+) -> None:
+    asked = {"commodity": "electricity", "customer_number": "A-e"}
+    for name, query, status in (
+        ("elec", asked, 200),
+        ("operator", asked | {"utility": "elec"}, 200),
+        ("far_utility", asked, 404),
+        ("gas", asked, 404),
+        ("far_operator", asked | {"utility": "elec"}, 404),
+    ):
+        answer = await client.get("/v1/readings", params=query, headers=small_city.bearer(name))
+        assert answer.status_code == status, (name, answer.text)
+
+
+async def test_a_household_sees_itself_and_nobody_else(client: httpx.AsyncClient, small_city: SmallCity) -> None:
+    for name, household in (
+        ("alder", small_city.alder),
+        ("birch", small_city.birch),
+        ("far_household", small_city.far_household),
+    ):
+        me = (await client.get("/v1/me", headers=small_city.bearer(name))).json()
+        assert (me["household_id"], len(me["meters"])) == (household, 1 if name == "far_household" else 3)
+
+
+async def test_a_person_with_two_roles_has_the_permissions_of_both(
+    client: httpx.AsyncClient, small_city: SmallCity
+) -> None:
+    assert small_city.actors["both"].permissions == ROLE_PERMISSIONS[Role.APPROVER] | ROLE_PERMISSIONS[Role.OPERATOR]
+    nobody = Actor("person:1", frozenset(), small_city.city_id)
+    token = tokens.issue(small_city.keys, nobody, clock.now())
+    assert (await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})).status_code == 403
