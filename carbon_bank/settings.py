@@ -69,7 +69,9 @@ def read_settings(**given: object) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput("settings.file", f"{_file()} cannot be read as TOML: {error}. See docs/settings.md.") from None
+        raise InvalidInput(
+            "settings.file", f"{_file()} cannot be read as TOML: {error}. See docs/settings.md."
+        ) from None
     except ValidationError as error:
         faults = [
             Fault(

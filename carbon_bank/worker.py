@@ -115,17 +115,41 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     return app
 
 
-async def work(database: Database, settings: Settings, *, until_empty: bool = False) -> None:
-    """Work the jobs: until cancelled, or until none is waiting."""
+async def work(
+    database: Database, settings: Settings, *, until_empty: bool = False, look_again_seconds: float = 30
+) -> None:
+    """Work the jobs: until cancelled, or until none is waiting.
+
+    Args: look_again_seconds: how often to look for jobs whose worker died. One that was just killed counts as alive for half
+          a minute, so a worker that is started at once in its place finds them only later.
+    """
     async with queue_of(database, settings).open_async() as app:
         await _take_up_lost_jobs(app)
-        await app.run_worker_async(queues=[QUEUE], wait=not until_empty, install_signal_handlers=False)
+        looking = asyncio.create_task(_keep_looking(app, look_again_seconds))
+        try:
+            await app.run_worker_async(queues=[QUEUE], wait=not until_empty, install_signal_handlers=False)
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+
+
+async def _keep_looking(app: procrastinate.App, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await _take_up_lost_jobs(app)
+        except procrastinate.exceptions.ConnectorException as error:
+            log.warning("could not look for lost jobs; looking again later", error=repr(error))
 
 
 async def _take_up_lost_jobs(app: procrastinate.App) -> None:
     """Put jobs whose worker died back into the queue."""
     for job in await app.job_manager.get_stalled_jobs():
-        await app.job_manager.retry_job(job)
+        try:
+            await app.job_manager.retry_job(job)
+        except procrastinate.exceptions.ConnectorException:
+            log.info("another worker took the job up first", job_id=job.id)
 
 
 @asynccontextmanager

@@ -123,10 +123,6 @@ def test_every_route_asks_for_the_permission_that_its_row_says(app: FastAPI) -> 
     assert complaints(app, ROUTES) == []
 
 
-def test_every_documentation_page_is_there(app: FastAPI) -> None:
-    assert {name for name, _ in routes_of(app)} >= FRAMEWORK
-
-
 def test_every_permission_guards_a_route_and_some_role_has_it() -> None:
     assert set(GUARDED.values()) == set(Permission)
     assert set().union(*ROLE_PERMISSIONS.values()) == set(Permission)
@@ -251,14 +247,12 @@ async def objects(client: httpx.AsyncClient, small_city: SmallCity, owner: psyco
 async def test_what_belongs_to_another_city_is_as_if_it_were_not_there(
     client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int], name: str
 ) -> None:
-    headers, seen = small_city.bearer(name), 0
+    headers = small_city.bearer(name)
     for route in OBJECTS:
         theirs, none = await send(client, route, headers, **objects), await send(client, route, headers)
         may = GUARDED[route] in small_city.actors[name].permissions
         assert theirs.status_code == (404 if may else 403), (route, theirs.text)
         assert theirs.json()["type"] == none.json()["type"]
-        seen += may
-    assert seen == sum(GUARDED[route] in small_city.actors[name].permissions for route in OBJECTS)
 
 
 async def test_the_citys_own_staff_finds_the_same_things(
@@ -276,9 +270,9 @@ async def test_lists_hold_nothing_of_another_city(
 ) -> None:
     own, far = small_city.bearer("operator"), small_city.bearer(name)
     for path in ("districts", "utilities", "households", "meters", "settlements"):
-        here, there = (await client.get(f"/v1/{path}", headers=who) for who in (own, far))
-        ids = [{item["id"] for item in answer.json()["items"]} for answer in (here, there)]
-        assert ids[0] and not ids[0] & ids[1], path
+        here = {item["id"] for item in (await client.get(f"/v1/{path}", headers=own)).json()["items"]}
+        there = {item["id"] for item in (await client.get(f"/v1/{path}", headers=far)).json()["items"]}
+        assert here and not here & there, path
     cities = (await client.get("/v1/cities", headers=far)).json()
     assert [city["id"] for city in cities] == [small_city.other_city_id]
 
@@ -308,10 +302,7 @@ async def test_a_household_sees_itself_and_nobody_else(client: httpx.AsyncClient
         assert (me["household_id"], len(me["meters"])) == (household, 1 if name == "far_household" else 3)
 
 
-async def test_a_person_with_two_roles_has_the_permissions_of_both(
-    client: httpx.AsyncClient, small_city: SmallCity
-) -> None:
-    assert small_city.actors["both"].permissions == ROLE_PERMISSIONS[Role.APPROVER] | ROLE_PERMISSIONS[Role.OPERATOR]
+async def test_a_person_without_a_role_may_do_nothing(client: httpx.AsyncClient, small_city: SmallCity) -> None:
     nobody = Actor("person:1", frozenset(), small_city.city_id)
     token = tokens.issue(small_city.keys, nobody, clock.now())
     assert (await client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})).status_code == 403

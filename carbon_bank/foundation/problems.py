@@ -80,7 +80,7 @@ def answer(
 ) -> JSONResponse:
     body = Problem(
         type=TYPE_PREFIX + code,
-        title=_TITLES.get(status, "Something went wrong"),
+        title=_TITLES.get(status, "Refused" if status < 500 else "Something went wrong"),
         status=status,
         detail=detail,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),

@@ -38,6 +38,12 @@ async def hash_secret(secret: str) -> str:
 
 
 async def verify_secret(secret: str, stored: str | None) -> bool:
-    """Whether a secret fits its hash. `stored` null (nobody has this login) costs the same and is false."""
-    fits = await asyncio.to_thread(_hasher.verify, secret, stored or _NOBODY)
-    return fits and stored is not None
+    """Whether a secret fits its hash. `stored` null (nobody has this login) or no hash costs the same and is false."""
+    known = stored if stored is not None and _is_hash(stored) else None
+    fits = await asyncio.to_thread(_hasher.verify, secret, known or _NOBODY)
+    return fits and known is not None
+
+
+def _is_hash(stored: str) -> bool:
+    """Whether it is one at all: `!` stands where somebody has no password."""
+    return stored.startswith("$argon2")

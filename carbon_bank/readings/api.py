@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
@@ -26,6 +27,18 @@ ROWS_MAX = 1000
 Text = Annotated[str | None, Field(max_length=1000)]
 
 
+def _exact_text(value: object) -> object:
+    if isinstance(value, bool | float):
+        raise PydanticCustomError(
+            "not_exact",
+            'Send a quantity as text, as "310.5": a number with a fraction is rounded on its way through JSON.',
+        )
+    return str(value) if isinstance(value, int) else value
+
+
+Quantity = Annotated[Text, BeforeValidator(_exact_text)]
+
+
 class Row(BaseModel):
     """One reading as it stands on a bill. Everything is text, so that no number is rounded on the way.
 
@@ -41,9 +54,7 @@ class Row(BaseModel):
     period_end: Text = Field(
         None, description="Last day, not counted: the first day of the next reading.", examples=["2026-04-01"]
     )
-    quantity: Annotated[str | int | None, Field(description="Decimal text, or a whole number.", examples=["310.5"])] = (
-        None
-    )
+    quantity: Quantity = Field(None, description="Decimal text, or a whole number.", examples=["310.5"])
     unit: Text = Field(None, description="kWh, m3, ...", examples=["kWh"])
     quality: Text = Field(None, description="actual (if left out), estimated, customer or corrected.")
     reason: Text = Field(None, description="Needed where another value stands: " + ", ".join(Reason) + ".")

@@ -20,6 +20,9 @@ from carbon_bank.foundation.units import QUALITY_DTYPE, Commodity, Quality
 from carbon_bank.readings.quantities import QUANTITY_REASONS, base_quantities
 
 PERIOD_DAYS_MAX = 100
+_DAY = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
+_NUL = "\0"
+"""PostgreSQL keeps every character but this one."""
 
 COLUMNS = {
     "commodity": True,
@@ -60,7 +63,8 @@ SENTENCES: dict[str, str] = {
     "readings.quality": f"The quality is none that the bank knows. Write one of {', '.join(Quality)}, or leave it out.",
     "readings.reason": f"The reason is none that the bank knows. Write one of {', '.join(Reason)}.",
     "readings.reason_text": "The reason `other` needs its text in reason_text.",
-    "readings.date": "This is no date of the calendar. Write it as 2026-03-01.",
+    "readings.text": "The text holds a NUL character, which cannot be kept. Send it without.",
+    "readings.date": "This is no date of the calendar since 1900. Write it as 2026-03-01.",
     "readings.period_order": "The period ends before it begins, or on the same day. The start day counts, the end day does not.",
     "readings.period_too_long": f"The period is longer than {PERIOD_DAYS_MAX} days. Split it, or ask the operator.",
     "readings.future": "The period ends after today. Send a reading when it has been taken.",
@@ -106,11 +110,8 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns)
     text = {name: pl.col(name).str.strip_chars() for name in COLUMNS}
     given = {name: text[name].fill_null("") != "" for name in COLUMNS}
-    start = text["period_start"].str.to_date("%Y-%m-%d", strict=False)
-    end = text["period_end"].str.to_date("%Y-%m-%d", strict=False)
-    quantities = base_quantities(
-        rows.select("quantity", "commodity", "calorific_value", pl.col("unit").str.strip_chars())
-    )
+    start, end = _day(text["period_start"]), _day(text["period_end"])
+    quantities = base_quantities(rows.select("quantity", text["commodity"], "calorific_value", text["unit"]))
     rows = rows.with_columns(quantities["quantity_base"], quantities["quantity_error"])
     cancel = given["cancel"]
     quality = pl.when(given["quality"]).then(text["quality"]).otherwise(pl.lit(Quality.ACTUAL.value))
@@ -119,6 +120,10 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     )
     checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]] = [
         (~text["commodity"].is_in(list(Commodity)).fill_null(False), "readings.commodity", "commodity"),
+        *(
+            (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
+            for name in ("customer_number", "meter_number", "reason_text")
+        ),
         (start.is_null(), "readings.date", "period_start"),
         (end.is_null(), "readings.date", "period_end"),
         (end <= start, "readings.period_order", "period_end"),
@@ -155,6 +160,10 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         "code",
         "column",
     )
+
+
+def _day(text: pl.Expr) -> pl.Expr:
+    return pl.when(text.str.contains(_DAY)).then(text).str.to_date("%Y-%m-%d", strict=False)
 
 
 def _first_fault(checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]], part: int) -> pl.Expr:

@@ -40,7 +40,11 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
     """
     keys = rows.select(
         "line",
-        *(pl.col(name).fill_null("").str.strip_chars() for name in ("commodity", "customer_number", "meter_number")),
+        *(
+            # No meter has a NUL in its numbers, and PostgreSQL takes none in a text: `parse` refuses the row.
+            pl.col(name).fill_null("").str.strip_chars().str.replace_all("\0", "\ufffd", literal=True)
+            for name in ("commodity", "customer_number", "meter_number")
+        ),
     )
     parameters = {"utility_id": utility_id, **keys.to_dict(as_series=False)}
     schema = {"line": pl.Int32, "meter_id": pl.Int64, "matches": pl.Int32, "calorific_value": pl.Int64}

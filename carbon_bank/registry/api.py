@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -16,11 +16,12 @@ from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.registry import service
+from carbon_bank.registry.import_rows import CODE, NUMBER
 
 router = APIRouter(prefix="/v1", tags=["registry"])
 
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-Number = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+Code = Annotated[str, Field(pattern=CODE)]
+Number = Annotated[str, Field(max_length=64, pattern=NUMBER)]
 Names = Annotated[dict[str, Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=20)]
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -101,7 +102,7 @@ class NewMeter(New):
     utility: Code
     commodity: Commodity
     customer_number: Number
-    meter_number: str = Field("", max_length=64, description="Where one customer has several meters.")
+    meter_number: Number | Literal[""] = Field("", description="Where one customer has several meters.")
     digits: int | None = Field(None, ge=1, le=12, description="Digits of its register, for rollover.")
     calorific_value: Decimal | None = Field(
         None, gt=0, le=1000, max_digits=7, decimal_places=3, description="Wh per litre of gas."

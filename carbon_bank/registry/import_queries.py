@@ -22,6 +22,7 @@ class Statements:
     strangers: dict[str, str] = field(default_factory=dict)
 
 
+_COMMODITIES = "ARRAY(SELECT DISTINCT unnest(string_to_array(sent.commodities, ';')) ORDER BY 1)"
 _DISTRICT = "LEFT JOIN district ON district.city_id = %(city_id)s AND district.code = sent.district"
 _UTILITY = "LEFT JOIN utility ON utility.city_id = %(city_id)s AND utility.code = sent.utility"
 _METER = f"""{_UTILITY}
@@ -36,16 +37,18 @@ STATEMENTS: dict[Kind, Statements] = {
             "WHERE sent.parent IS NOT NULL AND above.id IS NULL AND sent.parent NOT IN (SELECT code FROM sent)"
         },
         differing="""FROM sent JOIN district ON district.city_id = %(city_id)s AND district.code = sent.code
-            WHERE district.name ->> 'en' IS DISTINCT FROM sent.name_en OR district.name ->> 'ko' IS DISTINCT FROM sent.name_ko""",
+            LEFT JOIN district AS above ON above.id = district.parent_id
+            WHERE (district.name ->> 'en', district.name ->> 'ko', above.code)
+                  IS DISTINCT FROM (sent.name_en, sent.name_ko, sent.parent)""",
         insert="""INSERT INTO district (city_id, code, name) SELECT %(city_id)s, code,
                 jsonb_strip_nulls(jsonb_build_object('en', name_en, 'ko', name_ko)) FROM sent
             ON CONFLICT (city_id, code) DO NOTHING""",
     ),
     Kind.UTILITIES: Statements(
-        differing="""FROM sent JOIN utility ON utility.city_id = %(city_id)s AND utility.code = sent.code
-            WHERE (utility.name, utility.commodities) IS DISTINCT FROM (sent.name, string_to_array(sent.commodities, ';'))""",
-        insert="""INSERT INTO utility (city_id, code, name, commodities)
-            SELECT %(city_id)s, code, name, string_to_array(commodities, ';') FROM sent
+        differing=f"""FROM sent JOIN utility ON utility.city_id = %(city_id)s AND utility.code = sent.code
+            WHERE (utility.name, utility.commodities) IS DISTINCT FROM (sent.name, {_COMMODITIES})""",
+        insert=f"""INSERT INTO utility (city_id, code, name, commodities)
+            SELECT %(city_id)s, code, name, {_COMMODITIES} FROM sent
             ON CONFLICT (city_id, code) DO NOTHING""",
     ),
     Kind.HOUSEHOLDS: Statements(

@@ -55,8 +55,10 @@ COLUMNS: dict[Kind, dict[str, bool]] = {
 }
 """Kind -> column -> whether each row must fill it."""
 
-_CODE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
-_NUMBER = r"^[^\x00-\x1f]{1,64}$"
+CODE = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+NUMBER = r"^[^\x00-\x20\s]([^\x00-\x1f]{0,62}[^\x00-\x20\s])?$"
+"""Without blanks at its ends: they are cut from what a utility sends."""
+_NAME = r"^[^\x00-\x1f]{1,200}$"
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,32 @@ def _matches(pattern: str) -> Callable[[pl.Expr], pl.Expr]:
 
 
 def _is_date(column: pl.Expr) -> pl.Expr:
-    return column.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+    written = column.str.contains(r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$")
+    return written & column.str.to_date("%Y-%m-%d", strict=False).is_not_null()
+
+
+def _code(column: str) -> _Check:
+    return _Check(column, _matches(CODE), "A code is 1 to 64 letters, digits, - or _.")
+
+
+def _number(column: str) -> _Check:
+    return _Check(column, _matches(NUMBER), "A number has 1 to 64 characters, and no blank at its ends.")
+
+
+_NAME_FORM = "A name has 1 to 200 characters on one line."
 
 
 _COMMODITY = _Check("commodity", lambda column: column.is_in(list(Commodity)), f"Write one of {', '.join(Commodity)}.")
 _CHECKS: dict[Kind, list[_Check]] = {
-    Kind.DISTRICTS: [_Check("code", _matches(_CODE), "A code is 1 to 64 letters, digits, - or _.")],
+    Kind.DISTRICTS: [
+        _code("code"),
+        _code("parent"),
+        _Check("name_en", _matches(_NAME), _NAME_FORM),
+        _Check("name_ko", _matches(_NAME), _NAME_FORM),
+    ],
     Kind.UTILITIES: [
-        _Check("code", _matches(_CODE), "A code is 1 to 64 letters, digits, - or _."),
+        _code("code"),
+        _Check("name", _matches(_NAME), _NAME_FORM),
         _Check(
             "commodities",
             _matches(r"^(electricity|gas|water)(;(electricity|gas|water)){0,2}$"),
@@ -86,15 +106,17 @@ _CHECKS: dict[Kind, list[_Check]] = {
         ),
     ],
     Kind.HOUSEHOLDS: [
-        _Check("household_number", _matches(_NUMBER), "A number has 1 to 64 characters."),
-        _Check("dwelling_type", _matches(_CODE), "A dwelling type is 1 to 64 letters, digits, - or _."),
+        _number("household_number"),
+        _code("district"),
+        _Check("dwelling_type", _matches(CODE), "A dwelling type is 1 to 64 letters, digits, - or _."),
         _Check("residents", _matches(r"^[1-9][0-9]?$"), "Write a whole number from 1 to 99, or leave it empty."),
-        _Check("joined_on", _is_date, "This is no date of the calendar. Write it as 2026-03-01."),
+        _Check("joined_on", _is_date, "This is no date of the calendar since 1900. Write it as 2026-03-01."),
     ],
     Kind.METERS: [
+        _code("utility"),
         _COMMODITY,
-        _Check("customer_number", _matches(_NUMBER), "A number has 1 to 64 characters."),
-        _Check("meter_number", _matches(_NUMBER), "A number has 1 to 64 characters."),
+        _number("customer_number"),
+        _number("meter_number"),
         _Check("digits", _matches(r"^([1-9]|1[0-2])$"), "Write a whole number from 1 to 12, or leave it empty."),
         _Check(
             "calorific_value",
@@ -103,9 +125,17 @@ _CHECKS: dict[Kind, list[_Check]] = {
         ),
     ],
     Kind.TENURES: [
+        _number("household_number"),
+        _code("utility"),
         _COMMODITY,
-        _Check("starts_on", _is_date, "This is no date of the calendar. Write it as 2026-03-01."),
-        _Check("ends_on", _is_date, "This is no date of the calendar. Write it as 2026-03-01, or leave it empty."),
+        _number("customer_number"),
+        _number("meter_number"),
+        _Check("starts_on", _is_date, "This is no date of the calendar since 1900. Write it as 2026-03-01."),
+        _Check(
+            "ends_on",
+            _is_date,
+            "This is no date of the calendar since 1900. Write it as 2026-03-01, or leave it empty.",
+        ),
     ],
 }
 
@@ -128,12 +158,28 @@ def faults_of(kind: Kind, rows: pl.DataFrame) -> list[Fault]:
         faults += told(
             rows.filter(pl.col("ends_on") <= pl.col("starts_on")), "ends_on", "registry.tenure_order", _ORDER
         )
+    if kind is Kind.DISTRICTS:
+        faults += told(rows.filter(_beneath_itself(rows)), "parent", "registry.district_circle", _CIRCLE)
     if kind is Kind.METERS:
         other = rows.filter(pl.col("calorific_value").is_not_null() & (pl.col("commodity") != "gas"))
         faults += told(other, "calorific_value", "registry.calorific_value", "Only a gas meter has a calorific value.")
     return faults
 
 
+def _beneath_itself(rows: pl.DataFrame) -> pl.Series:
+    """Which districts come back to themselves by their parents in this file."""
+    above = dict(rows.select("code", "parent").iter_rows())
+    circular = []
+    for code in rows["code"]:
+        seen, at = {code}, above.get(code)
+        while at is not None and at not in seen:
+            seen.add(at)
+            at = above.get(at)
+        circular.append(at is not None and at == code)
+    return pl.Series(circular, dtype=pl.Boolean)
+
+
+_CIRCLE = "By its parents this district would lie within itself. Name the parent that it lies in, or none."
 _ORDER = "A tenure ends after it starts: ends_on is the first day on which the meter is no longer held."
 
 

@@ -15,6 +15,7 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger import service as ledger
 from carbon_bank.registry import import_queries as queries
 from carbon_bank.registry.import_rows import COLUMNS, Kind, faults_of, told
+from carbon_bank.registry.queries import import_alone
 from carbon_bank.registry.service import find_city
 from carbon_bank.trail.service import Act, record
 
@@ -56,6 +57,7 @@ async def import_rows(
         else pl.DataFrame(schema={"line": pl.Int32, **dict.fromkeys(COLUMNS[kind], pl.String)})
     )
     _refuse(kind, faults_of(kind, rows) or _repeated(kind, rows))
+    await import_alone(session, city.id)
     _refuse(kind, await _in_the_way(session, kind, rows, city.id))
     moment = await recording_moment(session, city.id)
     added, ids = await queries.insert(session, kind, rows, city.id, moment=moment)

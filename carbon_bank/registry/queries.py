@@ -17,6 +17,9 @@ from carbon_bank.registry.tables import City, District, Household, Meter, Tenure
 
 RowT = TypeVar("RowT", bound=SQLModel)
 
+_LOCK_HOUSEHOLD = 3 << 48
+_LOCK_IMPORT = 4 << 48
+
 OPEN_END = date(9999, 1, 1)
 """Stands for the end of a tenure that has none."""
 
@@ -104,8 +107,17 @@ async def tenure_in_the_way(
     return (await session.exec(query.limit(1))).one_or_none()
 
 
+async def import_alone(session: ReadSession, city_id: int) -> None:
+    """Let no other import into a city, nor a tenure, until this one is done: what it was checked against stays."""
+    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _LOCK_IMPORT + city_id})
+
+
+async def no_import(session: ReadSession, city_id: int) -> None:
+    await session.sql("SELECT pg_advisory_xact_lock_shared(:key)", {"key": _LOCK_IMPORT + city_id})
+
+
 async def lock_household(session: ReadSession, household_id: int) -> None:
-    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": (3 << 48) + household_id})
+    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _LOCK_HOUSEHOLD + household_id})
 
 
 async def household_ids(session: ReadSession, city_id: int, after: int, limit: int) -> pl.Series:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +19,7 @@ from carbon_bank.foundation.units import Commodity
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger import service as ledger
 from carbon_bank.registry import queries
+from carbon_bank.registry.rules import check_city
 from carbon_bank.registry.tables import City, District, Household, Meter, Tenure, Utility
 from carbon_bank.trail.service import Act, record
 
@@ -45,13 +45,8 @@ async def add_city(
     time_zone: str,
     currency: str,
 ) -> City:
-    """Raises: InvalidInput `registry.time_zone` (422), Conflict `registry.city_exists` (409)."""
-    try:
-        ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise InvalidInput(
-            "registry.time_zone", f"'{time_zone}' is no time zone of the IANA database. Write one as Asia/Seoul."
-        ) from None
+    """Raises: InvalidInput `registry.time_zone`, `registry.currency` (422), Conflict `registry.city_exists` (409)."""
+    check_city(time_zone, currency)
     city = City(code=code, name=name, time_zone=time_zone, currency=currency, created_at=now)
     await _add(session, city, f"There is a city '{code}' already.", "registry.city_exists")
     assert city.id is not None
@@ -206,6 +201,7 @@ async def add_tenure(
     await get_household(session, actor, household_id)
     if await queries.one(session, Meter, col(Meter.city_id) == city_id, col(Meter.id) == meter_id) is None:
         raise NotFound("registry.unknown_meter", f"There is no meter {meter_id} in this city.")
+    await queries.no_import(session, city_id)
     await queries.lock_household(session, household_id)
     other = await queries.tenure_in_the_way(session, household_id, meter_id, starts_on, ends_on)
     if other is not None:

@@ -1,0 +1,80 @@
+"""What is copied in comes back the same, column by column."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from carbon_bank.foundation.columns import copy_in, fetch_columns
+from carbon_bank.foundation.database import Database
+
+SCHEMA: dict[str, type[pl.DataType]] = {
+    "n": pl.Int64,
+    "big": pl.Int64,
+    "middle": pl.Int32,
+    "small": pl.Int16,
+    "flag": pl.Boolean,
+    "day": pl.Date,
+}
+TABLE = "CREATE TABLE kept (n bigint, big bigint, middle integer, small smallint, flag boolean, day date)"
+ROWS = st.lists(
+    st.tuples(
+        st.integers(-(2**63), 2**63 - 1),
+        st.integers(-(2**31), 2**31 - 1),
+        st.integers(-(2**15), 2**15 - 1),
+        st.booleans(),
+        st.dates(date(1, 1, 1), date(9999, 12, 31)),
+    ),
+    max_size=20,
+)
+
+
+@pytest.fixture
+def kept(owner: psycopg.Connection) -> None:
+    owner.execute(TABLE)
+    owner.execute("GRANT SELECT, INSERT, DELETE ON kept TO carbon_bank_app")
+    owner.execute("CREATE TABLE said (n bigint, text text)")
+    owner.execute("GRANT SELECT, INSERT ON said TO carbon_bank_app")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ROWS)
+async def test_every_type_comes_back_as_it_went_in(
+    database: Database, kept: None, rows: list[tuple[object, ...]]
+) -> None:
+    frame = pl.DataFrame([(number, *row) for number, row in enumerate(rows)], schema=SCHEMA, orient="row")
+    async with database.write() as session:
+        await session.sql("DELETE FROM kept")
+        assert await copy_in(session, "kept", frame) == len(rows)
+        back = await fetch_columns(session, "SELECT * FROM kept ORDER BY n", {}, SCHEMA)
+        assert back.equals(frame) and back.schema == frame.schema
+        reverse = await fetch_columns(session, "SELECT n FROM kept ORDER BY n DESC", {}, {"n": pl.Int64})
+        assert reverse["n"].to_list() == list(range(len(rows)))[::-1]
+
+
+async def test_no_rows_are_an_empty_frame_with_its_types(database: Database) -> None:
+    async with database.read() as session:
+        query = "SELECT id AS n, id AS day FROM city WHERE id > %(id)s"
+        frame = await fetch_columns(session, query, {"id": 0}, {"n": pl.Int64, "day": pl.Int16})
+    assert (frame.height, frame.schema) == (0, {"n": pl.Int64, "day": pl.Int16})
+
+
+@pytest.mark.parametrize("value", ["NULL", "1), (NULL"])
+async def test_a_null_is_refused_and_not_read_as_something_else(database: Database, value: str) -> None:
+    async with database.read() as session:
+        with pytest.raises(ValueError, match="column n holds a null"):
+            await fetch_columns(session, f"SELECT * FROM (VALUES ({value})) AS v (n)", {}, {"n": pl.Int64})
+
+
+async def test_texts_are_copied_as_they_are_and_null_is_null(database: Database, kept: None) -> None:
+    texts = ["plain", "", None, "\\N", "\\.", ' "quoted", ', "two\nlines\r\n", "\\n", "NULL", "한국"]
+    frame = pl.DataFrame({"n": range(len(texts)), "text": texts})
+    async with database.write() as session:
+        await copy_in(session, "said", frame)
+        back = (await session.sql("SELECT text FROM said ORDER BY n")).scalars().all()
+    assert back == texts
