@@ -18,7 +18,7 @@ from typing import Any
 from locust import FastHttpUser, between, stats, task
 from locust.exception import StopUser
 
-stats.CSV_STATS_INTERVAL_SEC = 0.1  # so that the CSV report holds the last requests, too
+stats.CSV_STATS_INTERVAL_SEC = 0.1  # type: ignore[assignment]  # so that the CSV report holds the last requests, too
 
 BATCH_ROWS_MIN, BATCH_ROWS_MAX = 100, 1000
 _NEWCOMERS = itertools.count()

@@ -99,7 +99,7 @@ def _served(url: str, folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     own = {"DATABASE_URL": url, "DATA_DIR": str(folder), "HOST": "127.0.0.1", "PORT": str(port), "PUBLIC_URL": address}
     environment = os.environ | {f"CARBON_BANK_{name}": value for name, value in own.items()}
-    command = [Path(sys.executable).parent / "carbon-bank", "serve"]
+    command = [str(Path(sys.executable).parent / "carbon-bank"), "serve"]
     RESULTS.mkdir(parents=True, exist_ok=True)
     with (ROOT / _SERVER_LOG).open("wb") as log:
         server = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)

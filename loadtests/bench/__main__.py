@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,15 +26,18 @@ def run(
     name: Annotated[Name, typer.Argument(help="What to measure; `all` measures each at a small size.")],
     size: Annotated[int | None, typer.Option(min=100, help="Households. Left out: 20,000; for all 5,000.")] = None,
     rounds: Annotated[int, typer.Option(min=3, max=99, help="Ours and the limit in turns, so many times.")] = 3,
+    results: Annotated[Path, typer.Option(help="Folder for the JSON files.")] = harness.RESULTS,
 ) -> None:
-    """Measure, print a table and write JSON to loadtests/results."""
+    """Measure, print a table and write JSON."""
     names = list(BENCHES) if name is Name.ALL else [name.value]
     households = size or (SIZE_OF_ALL if name is Name.ALL else SIZE)
     for each in names:
         figure = asyncio.run(harness.measure(each, BENCHES[each], households, rounds))
         harness.show(figure)
-        harness.keep(figure)
+        harness.keep(figure, results)
 
 
 if __name__ == "__main__":
-    typer.run(run)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(run)
+    app()

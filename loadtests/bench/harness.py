@@ -209,11 +209,11 @@ def show(figure: Figure) -> None:
     console.print(table)
 
 
-def keep(figure: Figure) -> Path:
+def keep(figure: Figure, folder: Path) -> Path:
     """Write the figure as JSON; an older one of the same name and size is replaced."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{figure.name}-{figure.households}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{figure.name}-{figure.households}.json"
     derived = {"ratios": figure.ratios, "ratio": figure.ratio, "rows_per_second": figure.rows_per_second}
     path.write_text(json.dumps(asdict(figure) | derived, indent=2) + "\n", "utf-8")
-    console.print(f"Written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}\n")
+    console.print(f"Written to {path}\n", soft_wrap=True)
     return path

@@ -236,3 +236,16 @@ async def test_every_answer_has_the_headers_that_keep_browsers_safe(client: http
     for path in ("/health/live", "/v1/policies", "/docs", "/"):
         answer = await client.get(path)
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS, path
+
+
+async def test_the_log_has_the_form_of_a_path_and_neither_ids_nor_tokens(
+    client: httpx.AsyncClient, small_city: SmallCity, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who = small_city.bearer("operator")
+    answer = await client.get("/v1/households/987654321", params={"secret": "query-word"}, headers=who)
+    await client.get("/v1/somebody/987654321")
+    logged = capsys.readouterr().out
+    assert "/v1/households/{household_id}" in logged and answer.headers["x-request-id"] in logged
+    assert "(no route)" in logged
+    for word in ("987654321", "query-word", who["Authorization"][-20:]):
+        assert word not in logged

@@ -71,7 +71,7 @@ async def test_the_latest_revision_of_each_period_stands(send: Send, database: D
 
 
 async def test_each_row_finds_the_meters_that_its_numbers_may_mean(database: Database, small_city: SmallCity) -> None:
-    rows = rows_from([row(), row(" B-e "), row("A-g"), row(meter_number="M1"), {}])
+    rows = rows_from([row(), {**row(), "customer_number": " B-e "}, row("A-g"), row(meter_number="M1"), {}])
     async with database.read() as session:
         found = await queries.resolve_meters(session, small_city.places["elec"].utility_id, rows)
     assert found.select("line", "matches", "calorific_value").rows() == [

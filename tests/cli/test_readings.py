@@ -1,0 +1,155 @@
+"""`carbon-bank readings import`, as it is typed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from carbon_bank.cli.readings import SHOWN
+from carbon_bank.readings.intake import SENTENCES
+from carbon_bank.readings.service import BATCH_ROWS_MAX
+from tests.small_city import SmallCity
+
+ROOT = Path(__file__).parent.parent.parent
+HEADER = "customer_number,commodity,period_start,period_end,quantity,unit"
+SOUND = "A-e,electricity,2026-03-01,2026-04-01,100,kWh"
+OTHER = "B-e,electricity,2026-03-01,2026-04-01,50,kWh"
+WRONG = 'Z-e,electricity,2026-03-01,2026-04-01,"1,5",kWh'
+STRANGER = "Z-e,electricity,2026-03-01,2026-04-01,100,kWh"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+async def run(database_url: str, small_city: SmallCity, tmp_path: Path) -> Run:
+    """Import a file of the city's electricity, in a folder of its own."""
+    environment = {"CARBON_BANK_DATABASE_URL": database_url, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+    def typed(file: str, *options: str, utility: str = "elec") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from carbon_bank.cli import main; main()", "readings", "import", file]
+        command += ["--city", "here", "--utility", utility, *options]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return typed
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    def file(*rows: str, name: str = "march.csv", header: str = HEADER) -> str:
+        (tmp_path / name).write_text("\n".join([header, *rows]) + "\n", "utf-8")
+        return name
+
+    return file
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def recorded(owner: psycopg.Connection) -> list[tuple[str, int]]:
+    query = "SELECT customer_number, quantity FROM reading JOIN meter ON meter.id = meter_id ORDER BY 1, revision"
+    return owner.execute(query).fetchall()
+
+
+async def test_a_sound_file_ends_with_0_and_again_with_duplicates(
+    run: Run, write: Callable[..., str], owner: psycopg.Connection
+) -> None:
+    file = write(SOUND, OTHER)
+    done = run(file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "2 accepted, 0 duplicate, 0 revised, 0 refused of 2 rows.\n"
+    again = run(file)
+    assert (again.returncode, again.stdout) == (0, "0 accepted, 2 duplicate, 0 revised, 0 refused of 2 rows.\n")
+    assert recorded(owner) == [("A-e", 100_000), ("B-e", 50_000)]
+    assert owner.execute("SELECT source, by FROM reading_batch").fetchall() == [(file, "system:command-line")] * 2
+
+
+async def test_refused_rows_are_told_and_end_with_1(
+    run: Run, write: Callable[..., str], owner: psycopg.Connection
+) -> None:
+    done = run(write(WRONG, SOUND, "", STRANGER))
+    assert (done.returncode, done.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 2 refused of 3 rows.\n")
+    assert done.stderr.splitlines() == [
+        f"march.csv line 2, column quantity '1,5': {SENTENCES['readings.not_a_number']} [readings.not_a_number]",
+        f"march.csv line 5, column customer_number 'Z-e': {SENTENCES['readings.unknown_meter']} [readings.unknown_meter]",
+    ]
+    assert recorded(owner) == [("A-e", 100_000)]
+
+
+async def test_refused_rows_come_back_as_they_were_sent_and_are_taken_when_mended(
+    run: Run, write: Callable[..., str], owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    done = run(write(WRONG, SOUND, OTHER.replace("50", " 5O")), "--rejections", "refused.csv")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "All of them: refused.csv"
+    back = (tmp_path / "refused.csv").read_text("utf-8")
+    assert back.splitlines()[0] == f"{HEADER},code,message"
+    names = HEADER.split(",")
+    assert [[each[name] for name in names] for each in read(tmp_path / "refused.csv")] == [
+        ["Z-e", "electricity", "2026-03-01", "2026-04-01", "1,5", "kWh"],
+        ["B-e", "electricity", "2026-03-01", "2026-04-01", " 5O", "kWh"],
+    ]
+    assert {(each["code"], each["message"]) for each in read(tmp_path / "refused.csv")} == {
+        ("readings.not_a_number", SENTENCES["readings.not_a_number"])
+    }
+    (tmp_path / "refused.csv").write_text(back.replace("1,5", "1.5").replace("5O", "50"), "utf-8")
+    mended = run("refused.csv", "--rejections", "refused.csv")
+    assert (mended.returncode, mended.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 1 refused of 2 rows.\n")
+    [left] = read(tmp_path / "refused.csv")
+    assert (left["customer_number"], left["quantity"], left["code"]) == ("Z-e", "1.5", "readings.unknown_meter")
+    assert recorded(owner) == [("A-e", 100_000), ("B-e", 50_000)]
+
+
+async def test_of_very_many_refused_rows_the_first_are_told_and_all_written(
+    run: Run, write: Callable[..., str], tmp_path: Path
+) -> None:
+    """More than one chunk, each its own transaction."""
+    done = run(write(*[STRANGER] * BATCH_ROWS_MAX, WRONG, SOUND), "--rejections", "refused.csv")
+    assert done.returncode == 1
+    assert (
+        done.stdout
+        == f"1 accepted, 0 duplicate, 0 revised, {BATCH_ROWS_MAX + 1:,} refused of {BATCH_ROWS_MAX + 2:,} rows.\n"
+    )
+    told = done.stderr.splitlines()
+    assert len(told) == SHOWN + 2
+    assert told[SHOWN] == f"... and {BATCH_ROWS_MAX + 1 - SHOWN} more refused rows."
+    refused = read(tmp_path / "refused.csv")
+    assert len(refused) == BATCH_ROWS_MAX + 1
+    assert refused[-1]["quantity"] == "1,5"
+
+
+async def test_a_compressed_file_with_a_byte_order_mark_is_taken_and_sent_back_alike(run: Run, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "march.csv.gz", "wt", encoding="utf-8-sig") as file:
+        file.write(f"{HEADER},reason\n{SOUND},\n{WRONG},because\n")
+    done = run("march.csv.gz", "--rejections", "refused.csv")
+    assert (done.returncode, done.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 1 refused of 2 rows.\n")
+    [refused] = read(tmp_path / "refused.csv")
+    assert list(refused) == [*HEADER.split(","), "reason", "code", "message"]
+    assert (refused["quantity"], refused["reason"]) == ("1,5", "because")
+
+
+async def test_what_cannot_be_read_or_is_not_there_ends_with_2_and_a_sentence(
+    run: Run, write: Callable[..., str], owner: psycopg.Connection
+) -> None:
+    cases: Iterable[tuple[str, str, str]] = (
+        ("nowhere.csv", "elec", "csv.unreadable"),
+        (write(name="empty.csv", header="").strip(), "elec", "csv.column_missing"),
+        (write("A-e", name="lacking.csv", header="customer_number"), "elec", "csv.column_missing"),
+        (write(f"{SOUND},x", name="more.csv", header=f"{HEADER},household"), "elec", "csv.column_unknown"),
+        (write(SOUND, f"{SOUND},x", name="ragged.csv"), "elec", "csv.ragged"),
+        (write(SOUND), "nobody", "registry.unknown_utility"),
+    )
+    for file, utility, code in cases:
+        done = run(file, utility=utility)
+        assert (done.returncode, done.stdout) == (2, ""), (file, done.stderr)
+        assert f"code: {code}" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert recorded(owner) == []
