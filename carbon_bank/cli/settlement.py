@@ -51,11 +51,14 @@ def compute(
 def resume(number: Number) -> None:
     """Go on with a settlement whose computation stopped."""
 
-    async def step(database: Database, settings: Settings) -> None:
-        await _compute(database, settings, number)
+    async def step(database: Database, settings: Settings) -> SettlementState:
+        return await _compute(database, settings, number)
 
-    run(step)
-    print(f"Settlement {number} is computed.")
+    found = run(step)
+    if found is SettlementState.COMPUTING:
+        print(f"Settlement {number} is computed.")
+    else:
+        print(f"Settlement {number} is {found}: there is nothing to compute.")
 
 
 @app.command("list")
@@ -153,7 +156,9 @@ def totals_table(totals: list[SettlementTotal]) -> Table:
     return table
 
 
-async def _compute(database: Database, settings: Settings, number: int) -> None:
+async def _compute(database: Database, settings: Settings, number: int) -> SettlementState:
+    """Returns the state in which the work began: `computing`, or one in which there is nothing left to compute."""
     with progress_bar() as progress:
         task = progress.add_task("Computing households", total=None)
-        await worker.compute(database, number, settings.chunk_households, lambda n: progress.advance(task, n))
+        plan = await worker.compute(database, number, settings.chunk_households, lambda n: progress.advance(task, n))
+    return plan.state

@@ -119,7 +119,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(psycopg.OperationalError)
     async def unreachable(request: Request, error: Exception) -> JSONResponse:
         log.error("database unreachable", error=str(error).splitlines()[0])
-        return await refused(request, unreachable_database(error))
+        return await refused(request, unreachable_database())
 
     @app.exception_handler(sqlalchemy.exc.DataError)
     async def unstorable(request: Request, error: sqlalchemy.exc.DataError) -> JSONResponse:
@@ -138,12 +138,16 @@ def unexpected() -> JSONResponse:
     return answer(500, "bank.unexpected", sentence)
 
 
-def unreachable_database(error: Exception) -> errors.Unavailable:
-    """The refusal for a database that does not answer, with what to check."""
-    reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+def unreachable_database(error: Exception | None = None) -> errors.Unavailable:
+    """The refusal for a database that does not answer, with what to check.
+
+    Args: error: what the driver said, for those who run the machine. It names hosts and users, so callers of the API never
+          get it; the log has it.
+    """
+    reason = "" if error is None else f" ({str(getattr(error, 'orig', None) or error).strip().splitlines()[0]})"
     return errors.Unavailable(
         "database.unreachable",
-        f"The database cannot be reached or used now ({reason}). Nothing was changed; try again. Operators: check that "
+        f"The database cannot be reached or used now{reason}. Nothing was changed; try again. Operators: check that "
         "PostgreSQL runs, that CARBON_BANK_DATABASE_URL is right, and `carbon-bank db status`.",
     )
 

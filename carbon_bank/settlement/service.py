@@ -1,4 +1,4 @@
-"""The life of a settlement up to its approval, and reading it. Computing and posting are steps of `steps.py`."""
+"""The life of a settlement up to its approval, and reading it. Computing and posting have a module each."""
 
 from __future__ import annotations
 

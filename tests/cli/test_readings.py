@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,29 +13,31 @@ import pytest
 from carbon_bank.cli.readings import SHOWN
 from carbon_bank.readings.intake import SENTENCES
 from carbon_bank.readings.service import BATCH_ROWS_MAX
+from tests.cli.typed import Done, Run, typed
 from tests.small_city import SmallCity
 
-ROOT = Path(__file__).parent.parent.parent
 HEADER = "customer_number,commodity,period_start,period_end,quantity,unit"
 SOUND = "A-e,electricity,2026-03-01,2026-04-01,100,kWh"
 OTHER = "B-e,electricity,2026-03-01,2026-04-01,50,kWh"
 WRONG = 'Z-e,electricity,2026-03-01,2026-04-01,"1,5",kWh'
 STRANGER = "Z-e,electricity,2026-03-01,2026-04-01,100,kWh"
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture
-async def run(database_url: str, small_city: SmallCity, tmp_path: Path) -> Run:
-    """Import a file of the city's electricity, in a folder of its own."""
-    environment = {"CARBON_BANK_DATABASE_URL": database_url, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    database_url: str,
+    small_city: SmallCity,
+    tmp_path: Path,
+) -> Run:
+    """Import a file of the city's electricity."""
+    carbon_bank = typed(monkeypatch, capsys, database_url, tmp_path)
 
-    def typed(file: str, *options: str, utility: str = "elec") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from carbon_bank.cli import main; main()", "readings", "import", file]
-        command += ["--city", "here", "--utility", utility, *options]
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    def imported(file: str, *options: str, utility: str = "elec") -> Done:
+        return carbon_bank("readings", "import", file, "--city", "here", "--utility", utility, *options)
 
-    return typed
+    return imported
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def recorded(owner: psycopg.Connection) -> list[tuple[str, int]]:
     return owner.execute(query).fetchall()
 
 
-async def test_a_sound_file_ends_with_0_and_again_with_duplicates(
+def test_a_sound_file_ends_with_0_and_again_with_duplicates(
     run: Run, write: Callable[..., str], owner: psycopg.Connection
 ) -> None:
     file = write(SOUND, OTHER)
@@ -72,9 +72,7 @@ async def test_a_sound_file_ends_with_0_and_again_with_duplicates(
     assert owner.execute("SELECT source, by FROM reading_batch").fetchall() == [(file, "system:command-line")] * 2
 
 
-async def test_refused_rows_are_told_and_end_with_1(
-    run: Run, write: Callable[..., str], owner: psycopg.Connection
-) -> None:
+def test_refused_rows_are_told_and_end_with_1(run: Run, write: Callable[..., str], owner: psycopg.Connection) -> None:
     done = run(write(WRONG, SOUND, "", STRANGER))
     assert (done.returncode, done.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 2 refused of 3 rows.\n")
     assert done.stderr.splitlines() == [
@@ -84,7 +82,7 @@ async def test_refused_rows_are_told_and_end_with_1(
     assert recorded(owner) == [("A-e", 100_000)]
 
 
-async def test_refused_rows_come_back_as_they_were_sent_and_are_taken_when_mended(
+def test_refused_rows_come_back_as_they_were_sent_and_are_taken_when_mended(
     run: Run, write: Callable[..., str], owner: psycopg.Connection, tmp_path: Path
 ) -> None:
     done = run(write(WRONG, SOUND, OTHER.replace("50", " 5O")), "--rejections", "refused.csv")
@@ -108,7 +106,7 @@ async def test_refused_rows_come_back_as_they_were_sent_and_are_taken_when_mende
     assert recorded(owner) == [("A-e", 100_000), ("B-e", 50_000)]
 
 
-async def test_of_very_many_refused_rows_the_first_are_told_and_all_written(
+def test_of_very_many_refused_rows_the_first_are_told_and_all_written(
     run: Run, write: Callable[..., str], tmp_path: Path
 ) -> None:
     """More than one chunk, each its own transaction."""
@@ -126,7 +124,7 @@ async def test_of_very_many_refused_rows_the_first_are_told_and_all_written(
     assert refused[-1]["quantity"] == "1,5"
 
 
-async def test_a_compressed_file_with_a_byte_order_mark_is_taken_and_sent_back_alike(run: Run, tmp_path: Path) -> None:
+def test_a_compressed_file_with_a_byte_order_mark_is_taken_and_sent_back_alike(run: Run, tmp_path: Path) -> None:
     with gzip.open(tmp_path / "march.csv.gz", "wt", encoding="utf-8-sig") as file:
         file.write(f"{HEADER},reason\n{SOUND},\n{WRONG},because\n")
     done = run("march.csv.gz", "--rejections", "refused.csv")
@@ -136,7 +134,7 @@ async def test_a_compressed_file_with_a_byte_order_mark_is_taken_and_sent_back_a
     assert (refused["quantity"], refused["reason"]) == ("1,5", "because")
 
 
-async def test_what_cannot_be_read_or_is_not_there_ends_with_2_and_a_sentence(
+def test_what_cannot_be_read_or_is_not_there_ends_with_2_and_a_sentence(
     run: Run, write: Callable[..., str], owner: psycopg.Connection
 ) -> None:
     cases: Iterable[tuple[str, str, str]] = (

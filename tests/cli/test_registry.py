@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.cli.typed import Run, typed
+
 FILES = {
     "districts": ["code,name_en", "north,North"],
     "utilities": ["code,name,commodities", "power,Power,electricity"],
@@ -23,19 +21,11 @@ FILES = {
 }
 CITY = ["springfield", "--name", "Springfield", "--time-zone", "America/Chicago", "--currency", "USD"]
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
 
 @pytest.fixture
-def run(database_url: str, tmp_path: Path) -> Run:
-    """Type a command, in a folder of its own."""
-    environment = {"CARBON_BANK_DATABASE_URL": database_url, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-
-    def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "from carbon_bank.cli import main; main()", "registry", *arguments]
-        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return typed
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database_url: str, tmp_path: Path) -> Run:
+    carbon_bank = typed(monkeypatch, capsys, database_url, tmp_path)
+    return lambda *arguments: carbon_bank("registry", *arguments)
 
 
 def write(folder: Path, kind: str, lines: list[str]) -> str:

@@ -14,7 +14,7 @@ from carbon_bank.identity.secrets import hash_secret
 from carbon_bank.settings import Settings
 from tests.small_city import SmallCity
 
-SECRET = "a secret for this journey"  # noqa: S105  (of a database that lives as long as the test)
+SECRET = "a secret for this journey"
 H1_2025 = Period.parse("2025-H1")
 
 
@@ -120,7 +120,9 @@ async def test_a_household_that_saved_sees_its_first_points(
     assert (await birch.get("/v1/me/points"))["available"] == 0
 
 
-async def test_a_wrong_secret_opens_nothing(client: httpx.AsyncClient, small_city: SmallCity, owner: psycopg.Connection) -> None:
+async def test_a_wrong_secret_opens_nothing(
+    client: httpx.AsyncClient, small_city: SmallCity, owner: psycopg.Connection
+) -> None:
     await give_secrets(owner)
     for form in (
         {"grant_type": "password", "username": "alder@here.test", "password": SECRET + "!"},

@@ -93,9 +93,7 @@ def put_into_debt(owner: psycopg.Connection, household_id: int, points: int) -> 
     """An account whose one posting left it with a debt, which no operation of the bank can make yet."""
     with without_triggers(owner):
         add_posting(owner, household_id, 1, amount=1, available_after=0, debt_after=points, settlement_id=999)
-        owner.execute(
-            "UPDATE account SET debt = %s, version = 1 WHERE household_id = %s", [points, household_id]
-        )
+        owner.execute("UPDATE account SET debt = %s, version = 1 WHERE household_id = %s", [points, household_id])
 
 
 @contextmanager
@@ -109,7 +107,9 @@ def as_application(connection: psycopg.Connection) -> Iterator[None]:
 
 async def fill_grants(session: WriteSession, grants: Sequence[Grant]) -> None:
     await session.sql(f"DROP TABLE IF EXISTS {GRANTS}")
-    await session.sql(f"CREATE TEMPORARY TABLE {GRANTS} (household_id bigint, commodity text, points bigint) ON COMMIT DROP")
+    await session.sql(
+        f"CREATE TEMPORARY TABLE {GRANTS} (household_id bigint, commodity text, points bigint) ON COMMIT DROP"
+    )
     for household_id, commodity, points in grants:
         await session.sql(
             f"INSERT INTO {GRANTS} VALUES (:household_id, :commodity, :points)",

@@ -47,7 +47,9 @@ def households(owner: psycopg.Connection) -> list[int]:
 
 
 @pytest.fixture(params=["owner", "application"])
-def writer(request: pytest.FixtureRequest, owner: psycopg.Connection, households: list[int]) -> Iterator[psycopg.Connection]:
+def writer(
+    request: pytest.FixtureRequest, owner: psycopg.Connection, households: list[int]
+) -> Iterator[psycopg.Connection]:
     """Somebody who writes SQL by hand, once as the owner of the tables and once under the application's role."""
     if request.param == "owner":
         yield owner
@@ -97,7 +99,7 @@ def test_a_posting_continues_from_the_one_before(writer: psycopg.Connection, hou
 
 
 def test_a_first_posting_begins_from_nothing(writer: psycopg.Connection, households: list[int]) -> None:
-    with pytest.raises(errors.CheckViolation, match="posting 1 .* does not continue"):
+    with pytest.raises(errors.CheckViolation, match=r"posting 1 .* does not continue"):
         add_posting(writer, households[1], 1, available_after=150)
     add_posting(writer, households[1], 1)
 
@@ -130,7 +132,14 @@ def test_a_posting_needs_an_account(writer: psycopg.Connection, households: list
 
 def test_an_account_equals_the_posting_that_it_stands_at(writer: psycopg.Connection, households: list[int]) -> None:
     before = everything(writer)
-    wrong = ["available = available + 1", "held = 1", "debt = 1", "version = 2", "version = 0", "available = 0, version = 5"]
+    wrong = [
+        "available = available + 1",
+        "held = 1",
+        "debt = 1",
+        "version = 2",
+        "version = 0",
+        "available = 0, version = 5",
+    ]
     for change in wrong:
         with pytest.raises(errors.CheckViolation, match=f"household {households[0]} does not equal its last posting"):
             writer.execute(f"UPDATE account SET {change} WHERE household_id = %s", [households[0]])

@@ -83,7 +83,9 @@ async def compare(session: WriteSession, households: Sequence[int], books: Seque
     for household_id, book in zip(households, books, strict=True):
         only = {"household": household_id}
         account = (
-            await session.sql("SELECT available, held, debt, version FROM account WHERE household_id = :household", only)
+            await session.sql(
+                "SELECT available, held, debt, version FROM account WHERE household_id = :household", only
+            )
         ).one()
         assert tuple(account) == (book.available, 0, book.debt, len(book.lines))
         lines = await session.sql(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -265,3 +267,11 @@ def test_a_cancelled_reading_does_not_come_back_across_another() -> None:
 def test_an_empty_batch_has_no_outcomes() -> None:
     judged = judge(parsed(SOUND).clear(), standing((MARCH, 1, 100)))
     assert (judged.outcomes.height, judged.readings.height) == (0, 0)
+
+
+def test_the_page_for_utilities_tells_every_column_and_every_code_with_its_sentence() -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "readings.md").read_text("utf-8")
+    assert re.findall(r"^\| `(readings\.\w+)` \| (.+) \|$", page, re.MULTILINE) == list(SENTENCES.items())
+    columns = page.partition("## Columns")[2].partition("##")[0]
+    needed = {name: said == "yes" for name, said in re.findall(r"^\| `(\w+)` \| ([^|]+) \|", columns, re.MULTILINE)}
+    assert needed == COLUMNS

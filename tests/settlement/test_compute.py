@@ -39,9 +39,7 @@ CITY_WIDE = {
 }
 
 
-async def settle(
-    database: Database, actor: Actor, chunk: int, policy: Policy = KOREA, period: Period = H1_2024
-) -> int:
+async def settle(database: Database, actor: Actor, chunk: int, policy: Policy = KOREA, period: Period = H1_2024) -> int:
     """Compute a settlement, and withdraw it so that the next one can be asked for."""
     number = await request(database, actor, policy, period)
     await worker.compute(database, number, chunk)
@@ -79,7 +77,8 @@ async def test_the_awards_are_what_the_rules_say_whatever_the_chunks(
         number = await settle(database, small_city.actors["operator"], chunk)
         assert await stored(database, number) == expected
         totals = owner.execute(
-            "SELECT outcome, review, sum(awards)::int FROM settlement_total WHERE settlement_id = %s GROUP BY 1, 2", [number]
+            "SELECT outcome, review, sum(awards)::int FROM settlement_total WHERE settlement_id = %s GROUP BY 1, 2",
+            [number],
         ).fetchall()
         assert {(outcome, review): awards for outcome, review, awards in totals} == outcomes
 

@@ -127,15 +127,15 @@ async def test_a_month_of_which_some_days_are_read_is_shown_as_not_known(
     last = month_of(clock.local_day(clock.now(), "Asia/Seoul")) - 1
     half = bill("A-e", last, "150") | {"period_end": str(first_day(last).replace(day=16))}
     await push(client, small_city, "elec", [half])
-    [found] = [each for each in await see(client, small_city, "alder", "usage?months=3") if each["commodity"] == "electricity"]
+    [found] = [
+        each for each in await see(client, small_city, "alder", "usage?months=3") if each["commodity"] == "electricity"
+    ]
     [month] = [each for each in found["months"] if each["month"] == month_text(last)]
     assert (month["usage"], month["days_covered"]) == (None, 15)
 
 
 @pytest.mark.parametrize("months", ["0", "37", "many"])
-async def test_use_is_shown_for_one_to_36_months(
-    client: httpx.AsyncClient, small_city: SmallCity, months: str
-) -> None:
+async def test_use_is_shown_for_one_to_36_months(client: httpx.AsyncClient, small_city: SmallCity, months: str) -> None:
     answer = await client.get(f"/v1/me/usage?months={months}", headers=small_city.bearer("alder"))
     assert answer.status_code == 422
 

@@ -61,7 +61,7 @@ async def test_a_period_that_is_not_the_policys_is_refused_with_the_one_that_fit
 
 
 async def test_a_period_before_the_policy_is_refused(database: Database, small_city: SmallCity) -> None:
-    with pytest.raises(InvalidInput, match="2023-07-01.*Name the version that held then") as caught:
+    with pytest.raises(InvalidInput, match=r"2023-07-01.*Name the version that held then") as caught:
         await request(database, small_city.actors["operator"], period=Period.parse("2023-H2"))
     assert caught.value.code == "settlement.before_policy"
 
@@ -111,7 +111,9 @@ async def test_four_eyes_hold_whatever_program_writes_the_row(
     database: Database, small_city: SmallCity, owner: psycopg.Connection
 ) -> None:
     number = await computed(database, small_city)
-    by_preparer = "UPDATE settlement SET state = 'approved', approved_at = now(), approved_by = prepared_by WHERE id = %s"
+    by_preparer = (
+        "UPDATE settlement SET state = 'approved', approved_at = now(), approved_by = prepared_by WHERE id = %s"
+    )
     by_nobody = "UPDATE settlement SET state = 'posting' WHERE id = %s"
     for statement, rule in ((by_preparer, "settlement_four_eyes_check"), (by_nobody, "settlement_approved_check")):
         with pytest.raises(psycopg.errors.CheckViolation, match=rule):

@@ -65,9 +65,9 @@ async def test_every_award_that_is_not_held_is_posted_once_whatever_the_buckets(
     assert sum(seen) == len(households)
     assert max(seen) <= bucket
     assert owner.execute("SELECT count(*) FROM journal").fetchall() == [(len(seen),)], "one for each bucket"
-    assert owner.execute("SELECT household_id, sum(available)::int FROM account WHERE available > 0 GROUP BY 1").rowcount == len(
-        households
-    )
+    assert owner.execute(
+        "SELECT household_id, sum(available)::int FROM account WHERE available > 0 GROUP BY 1"
+    ).rowcount == len(households)
     assert state(owner) == "posted"
 
 

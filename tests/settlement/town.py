@@ -59,7 +59,9 @@ class Town:
         """The awards as the rules make them of all households at once, as `stored` returns the bank's."""
         evaluated = rules.evaluate(policy, period, self.readings, self.tenures, self.dwellings)
         totals = rules.add_populations([rules.population(evaluated)]) if policy.needs_population else None
-        rows = rules.award_rows(rules.award(policy, period, evaluated, streaks, totals)).sort("household_id", "commodity")
+        rows = rules.award_rows(rules.award(policy, period, evaluated, streaks, totals)).sort(
+            "household_id", "commodity"
+        )
         return [_comparable(row) for row in rows.to_dicts()]
 
 
@@ -103,7 +105,9 @@ async def found_town(
     }
     for kind, rows in files.items():
         async with database.write() as session:
-            await import_service.import_rows(session, SYSTEM, NOW, "here", kind, [text_frame(rows, list(COLUMNS[kind]))])
+            await import_service.import_rows(
+                session, SYSTEM, NOW, "here", kind, [text_frame(rows, list(COLUMNS[kind]))]
+            )
     first, last = (Period.parse(month).first_month for month in months)
     for commodity, utility in UTILITIES.items():
         sent = [

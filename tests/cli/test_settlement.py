@@ -1,0 +1,120 @@
+"""`carbon-bank settlement ...`: a half-year from the command line, each step in a person's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from typer.testing import CliRunner, Result
+
+from carbon_bank.cli import settlement
+from carbon_bank.foundation.database import Database
+from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound, Refusal
+from carbon_bank.settlement import compute_service
+from tests.settlement.town import KOREA, Town, found_town, request
+from tests.small_city import SmallCity
+
+Run = Callable[..., Result]
+OPERATOR, APPROVER, BOTH = "operator@here.test", "approver@here.test", "both@here.test"
+COMPUTE = ("compute", "--policy", KOREA.reference, "--period", "2024-H1", "--as")
+
+
+@pytest.fixture
+async def town(database: Database, small_city: SmallCity) -> Town:
+    return await found_town(database, small_city, 8)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, database_url: str, tmp_path: Path) -> Run:
+    """Runs a command against the test's database, with chunks and buckets of three."""
+    given = {"DATABASE_URL": database_url, "DATA_DIR": str(tmp_path), "CHUNK_HOUSEHOLDS": "3", "BUCKET_HOUSEHOLDS": "3"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"CARBON_BANK_{name}", value)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(settlement.app, [str(each) for each in arguments])
+
+    return run
+
+
+def told(result: Result) -> str:
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
+
+
+def refusal(result: Result, kind: type[Refusal]) -> str:
+    assert isinstance(result.exception, kind), (result.output, result.exception)
+    return result.exception.code
+
+
+def states(owner: psycopg.Connection) -> list[str]:
+    return [state for (state,) in owner.execute("SELECT state FROM settlement ORDER BY id")]
+
+
+def test_a_half_year_is_computed_shown_approved_and_posted(run: Run, town: Town, owner: psycopg.Connection) -> None:
+    assert "Settlement 1 of 2024-H1 is computed" in told(run(*COMPUTE, OPERATOR))
+    shown = told(run("show", 1, "--as", APPROVER))
+    assert "settlement 1 of 2024-H1: computed" in shown
+    assert f"{KOREA.reference} ({KOREA.digest})" in shown
+    assert "households  10" in shown
+    assert "(nobody yet)" in shown
+    assert "Settlement 1 is approved" in told(run("approve", 1, "--as", APPROVER))
+    posted = told(run("post", 1, "--as", OPERATOR))
+    [(postings, points)] = owner.execute("SELECT count(*), sum(amount)::int FROM posting").fetchall()
+    assert f"Settlement 1 is posted: {postings} postings, {points} points." in posted
+    assert points > 0
+    line = next(each for each in told(run("list", "--as", OPERATOR)).splitlines() if "2024-H1" in each)
+    assert "posted" in line
+    jobs = owner.execute("SELECT count(*) FROM procrastinate_jobs").fetchall()
+    assert jobs == [(0,)], "what is done here and now is left to no worker"
+
+
+def test_what_is_refused_over_http_is_refused_here_too(run: Run, town: Town, owner: psycopg.Connection) -> None:
+    told(run(*COMPUTE, BOTH))
+    assert refusal(run(*COMPUTE, OPERATOR), Conflict) == "settlement.exists"
+    assert refusal(run("approve", 1, "--as", BOTH), Forbidden) == "settlement.own"
+    assert refusal(run("post", 1, "--as", OPERATOR), Conflict) == "settlement.state"
+    assert refusal(run("show", 1, "--as", "far_operator@here.test"), NotFound) == "settlement.unknown"
+    assert refusal(run("show", 1, "--as", "nobody@here.test"), NotFound) == "identity.unknown_login"
+    early = run("compute", "--policy", KOREA.reference, "--period", "2023-H2", "--as", OPERATOR)
+    assert refusal(early, InvalidInput) == "settlement.before_policy"
+    assert states(owner) == ["computed"]
+
+
+def test_a_policy_can_come_from_a_file(run: Run, town: Town, owner: psycopg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(KOREA.text.replace('version: "2024"', 'version: "our own"'), encoding="utf-8")
+    told(run("compute", "--policy", file, "--period", "2024-H1", "--as", OPERATOR))
+    assert owner.execute("SELECT version, text FROM policy").fetchall() == [("our own", file.read_text("utf-8"))]
+
+
+def test_a_withdrawn_settlement_makes_room_for_the_next(run: Run, town: Town, owner: psycopg.Connection) -> None:
+    told(run(*COMPUTE, OPERATOR))
+    assert "is withdrawn" in told(run("withdraw", 1, "--as", OPERATOR, "--reason", "readings of May are wrong"))
+    told(run(*COMPUTE, OPERATOR))
+    assert states(owner) == ["withdrawn", "computed"]
+    assert "Settlement 1 is withdrawn: there is nothing to compute." in told(run("resume", 1))
+
+
+@pytest.fixture
+async def half_done(database: Database, small_city: SmallCity, town: Town) -> int:
+    """A settlement whose computation stopped after one chunk."""
+    number = await request(database, small_city.actors["operator"], now=datetime(2024, 7, 20, tzinfo=UTC))
+    async with database.write() as session:
+        plan = await compute_service.begin_computing(session, number)
+        chunk = await compute_service.read_chunk(session, plan, 0, 4)
+        assert chunk is not None
+        await compute_service.write_chunk(session, plan, chunk, compute_service.judge_chunk(plan, chunk, None))
+    return number
+
+
+def test_a_computation_that_stopped_goes_on(run: Run, half_done: int, owner: psycopg.Connection) -> None:
+    assert f"Settlement {half_done} is computed." in told(run("resume", half_done))
+    assert states(owner) == ["computed"]
+    assert owner.execute("SELECT count(*) FROM award").fetchall() == [(2 * 8 + 6,)]
+    assert f"Settlement {half_done} is computed: there is nothing to compute." in told(run("resume", half_done))
+    assert refusal(run("resume", half_done + 1), NotFound) == "settlement.unknown"
