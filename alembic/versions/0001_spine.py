@@ -361,7 +361,7 @@ def upgrade() -> None:
     sa.Column('reason_text', sa.Text(), nullable=True),
     sa.Column('batch_id', sa.BigInteger(), nullable=False),
     sa.Column('recorded_at', sa.DateTime(timezone=True), nullable=False),
-    sa.CheckConstraint("reason <> 'other' OR length(reason_text) > 0", name=op.f('reading_reason_text_check')),
+    sa.CheckConstraint("reason IS DISTINCT FROM 'other' OR coalesce(length(reason_text), 0) > 0", name=op.f('reading_reason_text_check')),
     sa.CheckConstraint('period_end > period_start AND period_end - period_start <= 100', name=op.f('reading_period_check')),
     sa.CheckConstraint('quantity BETWEEN 0 AND 1000000000000', name=op.f('reading_quantity_check')),
     sa.CheckConstraint('quantity IS NOT NULL OR revision > 1', name=op.f('reading_cancelled_check')),

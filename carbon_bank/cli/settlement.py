@@ -17,6 +17,7 @@ from carbon_bank.programme.policy import load_policy
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service
 from carbon_bank.settlement.service import Settlement, SettlementTotal
+from carbon_bank.settlement.states import SettlementState
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -53,7 +53,7 @@ class MeterReading(SQLModel, table=True):
         CheckConstraint("quantity BETWEEN 0 AND 1000000000000", name="quantity"),
         CheckConstraint("revision >= 1 AND (revision = 1) = (reason IS NULL)", name="revision"),
         CheckConstraint("quantity IS NOT NULL OR revision > 1", name="cancelled"),
-        CheckConstraint("reason <> 'other' OR length(reason_text) > 0", name="reason_text"),
+        CheckConstraint("reason IS DISTINCT FROM 'other' OR coalesce(length(reason_text), 0) > 0", name="reason_text"),
     )
 
     meter_id: int = reference("meter.id")

@@ -16,7 +16,7 @@ from carbon_bank.programme.policy import Policy
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import compute_service, service
 from carbon_bank.settlement.compute_service import Plan
-from carbon_bank.settlement.tables import SettlementState
+from carbon_bank.settlement.states import SettlementState
 from tests.settlement.town import (
     H1_2024,
     JULY_2024,
