@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alembic import context
+
 from carbon_bank import schema
 
 connection = context.config.attributes["connection"]

@@ -14,6 +14,7 @@ from carbon_bank.identity import service as identity
 from carbon_bank.identity import tokens
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
+from carbon_bank.registry import enrol_service
 from carbon_bank.registry import service as registry
 from carbon_bank.registry.service import UtilityPlace
 
@@ -54,24 +55,24 @@ class SmallCity:
 async def found_small_city(database: Database, keys: tokens.Keys) -> SmallCity:
     """People are made without passwords being hashed: their tokens are issued straight away."""
     async with database.write() as session:
-        city = await registry.add_city(
+        city = await enrol_service.add_city(
             session, SYSTEM, NOW, code="here", name={"en": "Here"}, time_zone="Asia/Seoul", currency="KRW"
         )
-        other = await registry.add_city(
+        other = await enrol_service.add_city(
             session, SYSTEM, NOW, code="there", name={"en": "There"}, time_zone="Europe/Berlin", currency="EUR"
         )
         assert city.id is not None and other.id is not None
         here, there = Actor("system:test", city_id=city.id), Actor("system:test", city_id=other.id)
         for actor in (here, there):
             for code in ("north", "south"):
-                await registry.add_district(
+                await enrol_service.add_district(
                     session, actor, NOW, code=code, name={"en": code.title()}, parent=None, geometry=None
                 )
         places, meters = {}, {}
         suppliers = {"elec": Commodity.ELECTRICITY, "gas": Commodity.GAS, "water": Commodity.WATER}
         households = {}
         for number, actor in (("alder", here), ("birch", here), ("far", there)):
-            made = await registry.add_household(
+            made = await enrol_service.add_household(
                 session,
                 actor,
                 NOW,
@@ -84,13 +85,15 @@ async def found_small_city(database: Database, keys: tokens.Keys) -> SmallCity:
             assert made.id is not None
             households[number] = made.id
         for code, commodity in suppliers.items():
-            utility = await registry.add_utility(session, here, NOW, code=code, name=code, commodities=[commodity])
+            utility = await enrol_service.add_utility(session, here, NOW, code=code, name=code, commodities=[commodity])
             assert utility.id is not None
             places[code] = await registry.place_of_utility(session, utility.id)
             for number in ("alder", "birch"):
                 customer = f"{number[0].upper()}-{code[0]}"
                 meters[customer] = await _add_held_meter(session, here, code, commodity, customer, households[number])
-        far = await registry.add_utility(session, there, NOW, code="elec", name="far", commodities=[Commodity.ELECTRICITY])
+        far = await enrol_service.add_utility(
+            session, there, NOW, code="elec", name="far", commodities=[Commodity.ELECTRICITY]
+        )
         assert far.id is not None
         places["far"] = await registry.place_of_utility(session, far.id)
         meters["F-e"] = await _add_held_meter(session, there, "elec", Commodity.ELECTRICITY, "F-e", households["far"])
@@ -109,7 +112,7 @@ async def found_small_city(database: Database, keys: tokens.Keys) -> SmallCity:
 
 
 async def _add_held_meter(session, actor, utility, commodity, customer, household_id):  # type: ignore[no-untyped-def]
-    meter = await registry.add_meter(
+    meter = await enrol_service.add_meter(
         session,
         actor,
         NOW,
@@ -120,7 +123,7 @@ async def _add_held_meter(session, actor, utility, commodity, customer, househol
         digits=None,
         calorific_value=None,
     )
-    await registry.add_tenure(
+    await enrol_service.add_tenure(
         session, actor, NOW, household_id=household_id, meter_id=meter.id, starts_on=date(2023, 1, 1), ends_on=None
     )
     return meter.id

@@ -71,6 +71,8 @@ BEGIN
     WHERE (changed.available, changed.held, changed.debt)
           IS DISTINCT FROM (coalesce(last.available_after, 0), coalesce(last.held_after, 0), coalesce(last.debt_after, 0))
        OR (changed.version > 0 AND last.seq IS NULL)
+       OR EXISTS (SELECT 1 FROM posting later
+                  WHERE later.household_id = changed.household_id AND later.seq = changed.version + 1)
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the account of household % does not equal its last posting', broken

@@ -11,7 +11,7 @@ from carbon_bank.cli.runtime import COMMAND_LINE, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.csv_file import read_chunks
 from carbon_bank.foundation.database import Database
-from carbon_bank.registry import service
+from carbon_bank.registry import enrol_service
 from carbon_bank.registry.import_rows import COLUMNS, Kind
 from carbon_bank.registry.import_service import Imported, import_rows
 from carbon_bank.settings import Settings
@@ -35,7 +35,7 @@ def city(
 
     async def step(database: Database, settings: Settings) -> None:
         async with database.write() as session:
-            await service.add_city(
+            await enrol_service.add_city(
                 session, COMMAND_LINE, clock.now(), code=code, name=names, time_zone=time_zone, currency=currency
             )
 

@@ -21,7 +21,7 @@ from carbon_bank.programme.policy import load_shipped
 from carbon_bank.readings import service as readings
 from carbon_bank.readings.intake import COLUMNS as READING_COLUMNS
 from carbon_bank.readings.service import BATCH_ROWS_MAX
-from carbon_bank.registry import import_service
+from carbon_bank.registry import enrol_service, import_service
 from carbon_bank.registry import service as registry
 from carbon_bank.registry.import_rows import COLUMNS, Kind
 from carbon_bank.settings import Settings
@@ -60,7 +60,7 @@ async def fill_registry(demo: Demo) -> str:
     """City, districts, utilities, households, meters, tenures."""
     now = clock.now()
     async with demo.database.write() as session:
-        await registry.add_city(
+        await enrol_service.add_city(
             session,
             ACTOR,
             now,

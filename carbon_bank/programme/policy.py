@@ -228,7 +228,7 @@ class Policy(PolicyDocument):
             raise InvalidInput(
                 "programme.period",
                 f"{self.reference} settles periods of {self.period_months} months, one of which starts in month "
-                f"{self.anchor_month}; {period} is none of them. {example} is.",
+                f"{self.anchor_month}; {period} is none of them. The one that holds its first month is {example}.",
                 {"period": str(period), "period_months": self.period_months, "anchor_month": self.anchor_month},
             )
 

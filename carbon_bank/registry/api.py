@@ -15,7 +15,7 @@ from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
-from carbon_bank.registry import service
+from carbon_bank.registry import enrol_service, service
 from carbon_bank.registry.import_rows import CODE, NUMBER
 
 router = APIRouter(prefix="/v1", tags=["registry"])
@@ -157,7 +157,7 @@ class Me(BaseModel):
 
 @router.post("/cities", status_code=201, summary="Add a city")
 async def add_city(new: NewCity, session: Writing, now: Now, actor: CityWriter) -> CityRead:
-    return CityRead.model_validate(await service.add_city(session, actor, now, **new.model_dump()))
+    return CityRead.model_validate(await enrol_service.add_city(session, actor, now, **new.model_dump()))
 
 
 @router.get("/cities", summary="The cities that you may see")
@@ -167,7 +167,7 @@ async def list_cities(session: Reading, actor: CityReader) -> list[CityRead]:
 
 @router.post("/districts", status_code=201, summary="Add a district")
 async def add_district(new: NewDistrict, session: Writing, now: Now, actor: Writer) -> DistrictRead:
-    return DistrictRead.model_validate(await service.add_district(session, actor, now, **new.model_dump()))
+    return DistrictRead.model_validate(await enrol_service.add_district(session, actor, now, **new.model_dump()))
 
 
 @router.get("/districts", summary="The city's districts")
@@ -181,7 +181,7 @@ async def list_districts(
 
 @router.post("/utilities", status_code=201, summary="Add a utility")
 async def add_utility(new: NewUtility, session: Writing, now: Now, actor: Writer) -> UtilityRead:
-    return UtilityRead.model_validate(await service.add_utility(session, actor, now, **new.model_dump()))
+    return UtilityRead.model_validate(await enrol_service.add_utility(session, actor, now, **new.model_dump()))
 
 
 @router.get("/utilities", summary="The city's utilities")
@@ -195,7 +195,7 @@ async def list_utilities(
 
 @router.post("/households", status_code=201, summary="Enrol a household")
 async def add_household(new: NewHousehold, session: Writing, now: Now, actor: Writer) -> HouseholdRead:
-    return HouseholdRead.model_validate(await service.add_household(session, actor, now, **new.model_dump()))
+    return HouseholdRead.model_validate(await enrol_service.add_household(session, actor, now, **new.model_dump()))
 
 
 @router.get("/households", summary="The city's households")
@@ -219,7 +219,7 @@ async def get_household(household_id: Id, session: Reading, actor: Reader) -> Ho
 @router.post("/meters", status_code=201, summary="Add a meter")
 async def add_meter(new: NewMeter, session: Writing, now: Now, actor: Writer) -> MeterRead:
     given = {name: getattr(new, name) for name in NewMeter.model_fields}
-    return MeterRead.model_validate(await service.add_meter(session, actor, now, **given))
+    return MeterRead.model_validate(await enrol_service.add_meter(session, actor, now, **given))
 
 
 @router.get("/meters", summary="The city's meters")
@@ -237,12 +237,12 @@ async def list_meters(
 
 @router.post("/tenures", status_code=201, summary="Say that a household holds a meter")
 async def add_tenure(new: NewTenure, session: Writing, now: Now, actor: Writer) -> TenureRead:
-    return TenureRead.model_validate(await service.add_tenure(session, actor, now, **new.model_dump()))
+    return TenureRead.model_validate(await enrol_service.add_tenure(session, actor, now, **new.model_dump()))
 
 
 @router.post("/tenures/{tenure_id}/end", summary="Say that a tenure has ended")
 async def end_tenure(tenure_id: Id, end: EndTenure, session: Writing, now: Now, actor: Writer) -> TenureRead:
-    return TenureRead.model_validate(await service.end_tenure(session, actor, now, tenure_id, end.ends_on))
+    return TenureRead.model_validate(await enrol_service.end_tenure(session, actor, now, tenure_id, end.ends_on))
 
 
 @router.get("/me", tags=["household"], summary="Your household and its meters")

@@ -34,7 +34,7 @@ async def request_settlement(
 ) -> Settlement:
     """Ask for the settlement of a period. A job computes it.
 
-    Raises: InvalidInput `settlement.not_the_policys_period`, `settlement.before_policy`, `settlement.period_not_over` (422);
+    Raises: InvalidInput `programme.period`, `settlement.before_policy`, `settlement.period_not_over` (422);
             Conflict `settlement.exists` (409).
     """
     city = await registry.get_city(session, actor.of_city())
@@ -77,14 +77,7 @@ async def request_settlement(
 
 
 def _check_period(policy: Policy, period: Period) -> None:
-    if period.length != policy.period_months or not period.is_aligned(policy.anchor_month):
-        fitting = Period.containing(period.first_month, policy.period_months, policy.anchor_month)
-        raise InvalidInput(
-            "settlement.not_the_policys_period",
-            f"{policy.reference} settles periods of {policy.period_months} months from month {policy.anchor_month} of the year; "
-            f"{period} is none of them. The one that holds its first month is {fitting}.",
-            {"period": str(period), "fitting": str(fitting)},
-        )
+    policy.require_period(period)
     if period.first_day < policy.effective_from:
         raise InvalidInput(
             "settlement.before_policy",

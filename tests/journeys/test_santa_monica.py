@@ -27,7 +27,7 @@ from carbon_bank.identity import tokens
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
 from carbon_bank.programme.policy import load_shipped, parse_policy
-from carbon_bank.registry import import_service
+from carbon_bank.registry import enrol_service, import_service
 from carbon_bank.registry import service as registry
 from carbon_bank.registry.import_rows import COLUMNS, Kind
 from carbon_bank.settlement import service
@@ -87,7 +87,7 @@ async def found_city(database: Database, bills: pl.DataFrame) -> Bank:
     code, now = "santa-monica", clock.now()
     async with database.write() as session:
         name = {"en": "Santa Monica"}
-        city = await registry.add_city(
+        city = await enrol_service.add_city(
             session, SYSTEM, now, code=code, name=name, time_zone="America/Los_Angeles", currency="USD"
         )
         for kind, rows in files.items():

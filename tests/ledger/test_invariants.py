@@ -139,6 +139,7 @@ def test_an_account_equals_the_posting_that_it_stands_at(writer: psycopg.Connect
         "version = 2",
         "version = 0",
         "available = 0, version = 5",
+        "available = 0, version = 0",  # as it stood before the posting that there is
     ]
     for change in wrong:
         with pytest.raises(errors.CheckViolation, match=f"household {households[0]} does not equal its last posting"):

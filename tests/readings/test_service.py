@@ -16,7 +16,7 @@ from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.units import Commodity
 from carbon_bank.readings import service
 from carbon_bank.readings.service import rows_from
-from carbon_bank.registry import service as registry
+from carbon_bank.registry import enrol_service
 from tests.readings.sending import APRIL, MID, Send, codes, row
 from tests.small_city import NOW, SmallCity
 
@@ -59,7 +59,9 @@ async def test_a_meter_must_be_this_utilitys_and_its_answer_does_not_tell_whose_
 ) -> None:
     async with database.write() as session:
         actor = small_city.actors["operator"]
-        await registry.add_utility(session, actor, NOW, code="rival", name="Rival", commodities=[Commodity.ELECTRICITY])
+        await enrol_service.add_utility(
+            session, actor, NOW, code="rival", name="Rival", commodities=[Commodity.ELECTRICITY]
+        )
         await add_meter(session, small_city, utility="rival", customer_number="R-e")
     result = await send(row("R-e"), row("F-e"), row("nobody-e"), row(meter_number="M1"))
     assert codes(result) == ["readings.unknown_meter"] * 4
@@ -225,6 +227,6 @@ async def test_real_water_readings_are_taken_once_and_are_duplicates_ever_after(
 
 async def add_meter(session, city: SmallCity, **given):  # type: ignore[no-untyped-def]
     usual = {"utility": "elec", "commodity": Commodity.ELECTRICITY, "meter_number": "", "digits": None}
-    return await registry.add_meter(
+    return await enrol_service.add_meter(
         session, city.actors["operator"], NOW, **{**usual, "calorific_value": None, **given}
     )

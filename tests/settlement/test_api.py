@@ -89,7 +89,7 @@ async def test_another_citys_settlements_and_accounts_are_not_there(
     ("new", "code"),
     [
         ({"policy": "korea-carbon-point@2024", "period": "soon"}, "calendar.period"),
-        ({"policy": "korea-carbon-point@2024", "period": "2024-Q1"}, "settlement.not_the_policys_period"),
+        ({"policy": "korea-carbon-point@2024", "period": "2024-Q1"}, "programme.period"),
         ({"policy": "korea-carbon-point@2024", "period": "2023-H2"}, "settlement.before_policy"),
         ({"policy": "korea-carbon-point@2024", "period": "2999-H1"}, "settlement.period_not_over"),
         ({"policy": "korea-carbon-point@2024", "period": "2024-H1", "force": True}, "http.invalid"),

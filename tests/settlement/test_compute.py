@@ -13,6 +13,7 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.actor import Actor
 from carbon_bank.programme.policy import Policy
+from carbon_bank.registry import enrol_service
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import compute_service, service
 from carbon_bank.settlement.compute_service import Plan
@@ -107,7 +108,7 @@ async def test_a_meter_that_two_households_claim_is_found_across_chunks(
     town = await found_town(database, small_city, 4)
     meter = town.tenures.filter(household_id=town.households[-4], commodity="water")["meter_id"].item()
     async with database.write() as session:
-        await registry.add_tenure(
+        await enrol_service.add_tenure(
             session,
             small_city.actors["operator"],
             NOW,
@@ -149,7 +150,7 @@ async def test_what_is_recorded_after_a_settlement_began_does_not_change_it(
             if meter.commodity == "electricity"
         ]
         assert tenure.id is not None
-        await registry.end_tenure(session, operator, NOW, tenure.id, H1_2024.first_day)
+        await enrol_service.end_tenure(session, operator, NOW, tenure.id, H1_2024.first_day)
     await worker.compute(database, number, 3)
     assert await stored(database, number) == town.judged(KOREA, H1_2024)
     async with database.write() as session:

@@ -57,7 +57,7 @@ async def test_a_period_that_is_not_the_policys_is_refused_with_the_one_that_fit
 ) -> None:
     with pytest.raises(InvalidInput, match="The one that holds its first month is 2024-H1") as caught:
         await request(database, small_city.actors["operator"], period=Period.parse(period))
-    assert caught.value.code == "settlement.not_the_policys_period"
+    assert caught.value.code == "programme.period"
 
 
 async def test_a_period_before_the_policy_is_refused(database: Database, small_city: SmallCity) -> None:
