@@ -313,7 +313,7 @@ def test_awards_are_stored_with_their_state_of_review() -> None:
 
 
 def test_a_period_that_the_policy_does_not_settle_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="2026-H1 is") as refusal:
+    with pytest.raises(InvalidInput, match="first month is 2026-H1") as refusal:
         settle_one([], policy=KOREA, period=Period.parse("2026-Q1"))
     assert refusal.value.code == "programme.period"
 
