@@ -18,6 +18,7 @@ from carbon_bank.foundation.database import Database, ReadSession, parse_url, pl
 from carbon_bank.foundation.errors import Conflict
 from carbon_bank.identity import service as identity
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Permission
 from carbon_bank.settings import Settings, read_settings
 
 EMBEDDED_NAME = "carbon_bank"
@@ -83,9 +84,14 @@ def run(step: Callable[[Database, Settings], Awaitable[T]]) -> T:
     return asyncio.run(with_database())
 
 
-async def acting(session: ReadSession, login: str) -> Actor:
-    """The person in whose name a command acts."""
-    return await identity.person_acting(session, login)
+async def acting(session: ReadSession, login: str, permission: Permission) -> Actor:
+    """The person in whose name a command acts, if they may do this themselves.
+
+    Raises: NotFound `identity.unknown_login`; Forbidden `identity.forbidden`.
+    """
+    actor = await identity.person_acting(session, login)
+    actor.require(permission)
+    return actor
 
 
 def progress_bar() -> Progress:

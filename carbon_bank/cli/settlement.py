@@ -13,6 +13,7 @@ from carbon_bank.cli.runtime import acting, progress_bar, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
+from carbon_bank.identity.permissions import Permission
 from carbon_bank.programme.policy import load_policy
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service
@@ -36,7 +37,7 @@ def compute(
 
     async def step(database: Database, settings: Settings) -> int:
         async with database.write() as session:
-            actor = await acting(session, login)
+            actor = await acting(session, login, Permission.SETTLEMENT_PREPARE)
             settlement = await service.request_settlement(
                 session, actor, clock.now(), policy=chosen, period=wanted, in_background=False
             )
@@ -68,7 +69,11 @@ def list_(login: As) -> None:
 
     async def step(database: Database, settings: Settings) -> list[Settlement]:
         async with database.read() as session:
-            return list(await service.list_settlements(session, await acting(session, login), None, 1000))
+            return list(
+                await service.list_settlements(
+                    session, await acting(session, login, Permission.SETTLEMENT_READ), None, 1000
+                )
+            )
 
     table = Table("number", "period", "state", "households", "as of", "prepared by", "approved by")
     for each in run(step):
@@ -92,7 +97,9 @@ def show(number: Number, login: As) -> None:
 
     async def step(database: Database, settings: Settings) -> tuple[Settlement, str, list[SettlementTotal]]:
         async with database.read() as session:
-            settlement = await service.get_settlement(session, await acting(session, login), number)
+            settlement = await service.get_settlement(
+                session, await acting(session, login, Permission.SETTLEMENT_READ), number
+            )
             policy = await service.policy_of(session, settlement)
             return settlement, f"{policy.reference} ({policy.digest})", list(await service.totals_of(session, number))
 
@@ -109,7 +116,9 @@ def approve(number: Number, login: As) -> None:
 
     async def step(database: Database, settings: Settings) -> None:
         async with database.write() as session:
-            await service.approve(session, await acting(session, login), clock.now(), number)
+            await service.approve(
+                session, await acting(session, login, Permission.SETTLEMENT_APPROVE), clock.now(), number
+            )
 
     run(step)
     print(f"Settlement {number} is approved. Post it: carbon-bank settlement post {number} --as LOGIN")
@@ -121,7 +130,7 @@ def post(number: Number, login: As) -> None:
 
     async def step(database: Database, settings: Settings) -> str:
         async with database.write() as session:
-            actor = await acting(session, login)
+            actor = await acting(session, login, Permission.SETTLEMENT_POST)
             await service.start_posting(session, actor, clock.now(), number, in_background=False)
         with progress_bar() as progress:
             task = progress.add_task("Posting households", total=None)
@@ -139,7 +148,9 @@ def withdraw(number: Number, login: As, reason: Annotated[str, typer.Option(help
 
     async def step(database: Database, settings: Settings) -> None:
         async with database.write() as session:
-            await service.withdraw(session, await acting(session, login), clock.now(), number, reason)
+            await service.withdraw(
+                session, await acting(session, login, Permission.SETTLEMENT_PREPARE), clock.now(), number, reason
+            )
 
     run(step)
     print(f"Settlement {number} is withdrawn.")

@@ -9,10 +9,10 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security.http import HTTPBearer
 
-from carbon_bank.foundation.errors import Forbidden, Unauthenticated
+from carbon_bank.foundation.errors import Unauthenticated
 from carbon_bank.identity import tokens
 from carbon_bank.identity.actor import Actor
-from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission
+from carbon_bank.identity.permissions import Permission
 
 _bearer = HTTPBearer(auto_error=False, description="An access token from POST /v1/token.")
 
@@ -35,13 +35,7 @@ def allowed(permission: Permission) -> Callable[..., Awaitable[Actor]]:
             )
         actor = tokens.read(request.app.state.keys, token.strip())
         structlog.contextvars.bind_contextvars(by=actor.subject)
-        if permission not in actor.permissions:
-            able = sorted(role for role, held in ROLE_PERMISSIONS.items() if permission in held)
-            raise Forbidden(
-                "identity.forbidden",
-                f"This needs the permission {permission}, which {', '.join(able)} have and you do not.",
-                {"permission": permission.value, "roles": able},
-            )
+        actor.require(permission)
         return actor
 
     actor_with_permission.permission = permission  # type: ignore[attr-defined]

@@ -31,6 +31,16 @@ class Actor:
         kind, _, number = self.subject.partition(":")
         return int(number) if kind == "person" else None
 
+    def require(self, permission: Permission) -> None:
+        """Raises: Forbidden `identity.forbidden` (403), naming the permission and the roles that have it."""
+        if permission not in self.permissions:
+            able = sorted(role for role, held in ROLE_PERMISSIONS.items() if permission in held)
+            raise Forbidden(
+                "identity.forbidden",
+                f"This needs the permission {permission}, which {', '.join(able)} have and you do not.",
+                {"permission": permission.value, "roles": able},
+            )
+
     def of_city(self) -> int:
         """The city that this actor acts in.
 

@@ -110,3 +110,13 @@ def test_a_computation_that_stopped_goes_on(run: Run, half_done: int, owner: psy
     assert owner.execute("SELECT count(*) FROM award").fetchall() == [(2 * 8 + 6,)]
     assert f"Settlement {half_done} is computed: there is nothing to compute." in told(run("resume", half_done))
     assert refusal(run("resume", half_done + 1)) == "settlement.unknown"
+
+
+def test_a_command_in_somebodys_name_may_do_only_what_they_may(run: Run, town: Town, owner: psycopg.Connection) -> None:
+    assert refusal(run(*COMPUTE, APPROVER)) == "identity.forbidden"
+    assert "is computed" in told(run(*COMPUTE, BOTH))
+    assert refusal(run("approve", 1, "--as", OPERATOR)) == "identity.forbidden"
+    assert refusal(run("approve", 1, "--as", BOTH)) == "settlement.own"
+    assert "is approved" in told(run("approve", 1, "--as", APPROVER))
+    assert refusal(run("post", 1, "--as", APPROVER)) == "identity.forbidden"
+    assert states(owner) == ["approved"]
