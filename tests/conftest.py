@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import pytest
 from fastapi import FastAPI
+from psycopg import sql
 
 from carbon_bank import main, schema
 from carbon_bank.foundation import embedded
@@ -35,7 +38,17 @@ def server_url() -> str:
         return given
     # One folder for all runs: making a cluster takes longer than using one. What a killed run left is dropped below.
     folder = Path(tempfile.gettempdir()) / f"carbon-bank-tests-{os.getuid()}"
-    return embedded.start(folder, embedded.THROWAWAY)
+    url = embedded.start(folder, embedded.THROWAWAY)
+    _drop_what_killed_runs_left(url)
+    return url
+
+
+def _drop_what_killed_runs_left(server_url: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bank\\_%'").fetchall():
+            pid = re.fullmatch(r"bank_(?:template_)?(\d+)(?:_\d+)?", name)
+            if pid is not None and not psutil.pid_exists(int(pid[1])):
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

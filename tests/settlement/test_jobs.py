@@ -80,7 +80,7 @@ async def test_a_job_that_is_asked_for_twice_does_its_work_once(
     await worker.work(database, settings, until_empty=True)
     assert [status for task, status, _ in jobs(owner) if task == "settlement.post"] == ["succeeded"] * 3
     assert owner.execute(
-        "SELECT max(count) FROM (SELECT count(*) FROM posting GROUP BY household_id, commodity)"
+        "SELECT max(count) FROM (SELECT count(*) FROM posting GROUP BY household_id, commodity) AS awards"
     ).fetchall() == [(1,)]
 
 
