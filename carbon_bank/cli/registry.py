@@ -57,4 +57,4 @@ def import_(
             return await import_rows(session, COMMAND_LINE, clock.now(), city, kind, chunks)
 
     done = run(step)
-    print(f"{done.added:,} {kind} added of {done.rows:,} rows; the others were there.")
+    print(f"{kind}: {done.added:,} of {done.rows:,} rows added; the others were there.")

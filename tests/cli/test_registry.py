@@ -43,9 +43,9 @@ def test_a_city_is_filled_from_files_and_again_without_effect(
     for kind, lines in FILES.items():
         done = run("import", kind, write(tmp_path, kind, lines), "--city", "springfield")
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"{len(lines) - 1} {kind} added of {len(lines) - 1} rows; the others were there.\n"
+        assert done.stdout == f"{kind}: {len(lines) - 1} of {len(lines) - 1} rows added; the others were there.\n"
     again = run("import", "households", "households.csv", "--city", "springfield")
-    assert (again.returncode, again.stdout) == (0, "0 households added of 2 rows; the others were there.\n")
+    assert (again.returncode, again.stdout) == (0, "households: 0 of 2 rows added; the others were there.\n")
     assert owner.execute("SELECT count(*) FROM account").fetchall() == [(2,)]
 
 
