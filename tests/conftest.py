@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import psycopg
 import pytest
 from fastapi import FastAPI
-from psycopg import sql
 
 from carbon_bank import main, schema
 from carbon_bank.foundation import embedded
@@ -31,24 +27,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server_url() -> str:
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A PostgreSQL server on which databases can be made."""
     given = os.environ.get("CARBON_BANK_TEST_DATABASE_URL")
-    if given:
-        return given
-    # One folder for all runs: making a cluster takes longer than using one. What a killed run left is dropped below.
-    folder = Path(tempfile.gettempdir()) / f"carbon-bank-tests-{os.getuid()}"
-    url = embedded.start(folder, embedded.THROWAWAY)
-    _drop_what_killed_runs_left(url)
-    return url
-
-
-def _drop_what_killed_runs_left(server_url: str) -> None:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bank\\_%'").fetchall():
-            pid = re.fullmatch(r"bank_(?:template_)?(\d+)(?:_\d+)?", name)
-            if pid is not None and not psutil.pid_exists(int(pid[1])):
-                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    return given or embedded.start(tmp_path_factory.mktemp("server"), embedded.THROWAWAY)
 
 
 @pytest.fixture(scope="session")
