@@ -5,6 +5,7 @@ nothing of a household depends on how many others there are, or on chunks. It de
 
 A *stay* is one occupant's time in one dwelling, a *line* a stay's time on one meter. A reading is the difference of a
 cumulative use at its ends, whatever these are: a first, a fifteenth, a day of moving, the day of a meter's exchange.
+A meter is a service point: the device in it is exchanged, and the meter stays.
 Days are counted from the window's first day. Floating point makes up the demo's input here, and decides nothing.
 """
 
@@ -59,13 +60,13 @@ class DemoCity:
 
 @dataclass(frozen=True)
 class _Lines:
-    """[starts, ends) on one meter. `holder` has the tenure; `exchanged` is 1 on a meter that replaced the first one."""
+    """[starts, ends) on one meter. `holder` has the tenure; `exchange` is the day of it, the window's end for none."""
 
     dwelling: Ints
     occupant: Ints
     holder: Ints
     commodity: Ints
-    exchanged: Ints
+    exchange: Ints
     ratio: Floats
     starts: Ints
     ends: Ints
@@ -177,25 +178,24 @@ def _draw_stays(rng: np.random.Generator, window: Window, occupants: Occupants) 
 
 
 def _draw_lines(rng: np.random.Generator, window: Window, occupants: Occupants) -> tuple[_Lines, Ints]:
-    """The lines, stay by stay, in it by commodity, in it the first meter and its successor; and their billing cycles."""
+    """The lines, stay by stay, in it by commodity; and their billing cycles."""
     (dwelling, occupant, holder, starts, ends), ratio = _draw_stays(rng, window, occupants)
     first_of = np.zeros(dwelling.max() + 1, np.int64)
     first_of[dwelling[::-1]] = occupant[::-1]  # a dwelling stays what it was under its first occupant
     cycles = shapes.draw_billing_cycles(rng, occupants.dwelling_type[first_of])
     share = 1 - (1 - shapes.EXCHANGE_SHARE_PER_MONTH) ** window.months
     days = rng.integers(1, window.day_end, cycles.shape)
-    exchange_days = np.where(rng.random(cycles.shape) < share, days, window.day_end)
-    stay, commodity, exchanged = (part.ravel() for part in np.indices((len(dwelling), len(PROFILES), 2)))
-    day = exchange_days[dwelling[stay], commodity]
+    exchanges = np.where(rng.random(cycles.shape) < share, days, window.day_end)
+    stay, commodity = (part.ravel() for part in np.indices((len(dwelling), len(PROFILES))))
     lines = _Lines(
         dwelling=dwelling[stay],
         occupant=occupant[stay],
         holder=holder[stay],
         commodity=commodity,
-        exchanged=exchanged,
+        exchange=exchanges[dwelling[stay], commodity],
         ratio=ratio[stay],
-        starts=np.where(exchanged == 1, np.maximum(starts[stay], day), starts[stay]),
-        ends=np.where(exchanged == 1, ends[stay], np.minimum(ends[stay], day)),
+        starts=starts[stay],
+        ends=ends[stay],
     )
     no_gas = occupants.all_electric[first_of[lines.dwelling]] & (commodity == shapes.GAS)
     real = (lines.starts < lines.ends) & ~no_gas
@@ -207,7 +207,8 @@ def _draw_readings(
     rng: np.random.Generator, window: Window, occupants: Occupants, lines: _Lines, cycle: Ints, meter: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What the utilities send first, and what they send afterwards to put some of it right."""
-    days = np.clip(shapes.billing_days(window)[cycle], lines.starts[:, None], lines.ends[:, None])
+    days = np.sort(np.column_stack([shapes.billing_days(window)[cycle], lines.exchange]))
+    days = np.clip(days, lines.starts[:, None], lines.ends[:, None])
     line, period = np.nonzero(days[:, :-1] < days[:, 1:])
     starts, ends, of = days[line, period], days[line, period + 1], lines.commodity[line]
     use = occupants.use_until(window, lines.occupant, lines.commodity, days) * lines.ratio[:, None]
@@ -215,9 +216,9 @@ def _draw_readings(
     followed = np.append(line[:-1] == line[1:], False)
 
     lot = rng.random((4, len(line)))
-    # Whoever moves out or exchanges a meter reads it: only a meter that goes on, or the last day, is estimated.
+    # Whoever moves out or exchanges a device reads it: only one that goes on, or the last day, is estimated.
     share = np.array([each.estimated_shares for each in PROFILES])[of, window.winter_at(ends)]
-    estimated = (lot[0] < share) & (followed | (ends == window.day_end))
+    estimated = (lot[0] < share) & ((followed & (ends != lines.exchange[line])) | (ends == window.day_end))
     missing = lot[1] < shapes.MISSING_SHARE
     misread = ~estimated & (lot[2] < shapes.MISREAD_SHARE)
     error = np.clip(shapes.ESTIMATE_ERROR * rng.standard_normal(len(line)), *shapes.ESTIMATE_ERRORS)
@@ -257,9 +258,9 @@ def _said(rows: pl.DataFrame, commodity: Ints, quantity: Floats, quality: Ints, 
 def _meters(lines: _Lines, block: int) -> pl.DataFrame:
     """The meter of each line, with the columns of `DemoCity.meters`."""
     rows = []
-    for of, dwelling, nth in np.stack([lines.commodity, lines.dwelling, lines.exchanged], axis=1).tolist():
+    for of, dwelling in np.stack([lines.commodity, lines.dwelling], axis=1).tolist():
         place, profile = f"{block:05d}{dwelling:04d}", PROFILES[of]
-        names = (profile.utility, profile.commodity.value, f"{of + 1}{place}", f"{'EGW'[of]}{place}-{nth + 1}")
+        names = (profile.utility, profile.commodity.value, f"{of + 1}{place}", f"{'EGW'[of]}{place}")
         rows.append((*names, shapes.DIGITS, shapes.CALORIFIC_VALUE if of == shapes.GAS else ""))
     return pl.DataFrame(rows, [*METER_KEY, "digits", "calorific_value"], orient="row")
 

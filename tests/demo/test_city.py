@@ -195,18 +195,22 @@ def test_some_readings_are_estimated_and_more_of_water_in_winter() -> None:
     assert water.filter(in_winter)["estimated"].mean() > 2 * water.filter(~in_winter)["estimated"].mean()  # type: ignore[operator]
 
 
-def test_an_exchange_is_two_readings_on_two_meters_of_one_customer() -> None:
-    span = readings(city().readings).group_by(METER_KEY).agg(pl.min("start"), pl.max("end"))
-    old, new = (span.filter(pl.col("meter_number").str.ends_with(end)) for end in ("-1", "-2"))
-    both = old.join(new, on=["utility", "customer_number"], suffix="_new")
-    assert 0.10 < both.height / old.height < 0.20
-    assert (both["end"] <= both["start_new"]).all()
-    assert (both["end"] == both["start_new"]).mean() > 0.95  # type: ignore[operator]  # but for a missing reading
+def test_an_exchange_is_two_readings_of_one_meter_that_meet_on_the_exchange_day() -> None:
+    of = city()
+    ordered = readings(of.readings).sort(*METER_KEY, "start")
+    met = ordered.filter(pl.col("end") == pl.col("start").shift(-1).over(METER_KEY))
+    moves = pl.concat(of.tenures.select(*METER_KEY, period_end=day) for day in ("starts_on", "ends_on"))
+    unbilled = met.filter(~pl.col("end").dt.day().is_in([1, 15]))
+    exchanged = unbilled.join(moves, on=[*METER_KEY, "period_end"], how="anti")
+    assert 0.10 < exchanged.height / of.meters.height < 0.16
+    assert exchanged.select(METER_KEY).is_unique().all()
+    assert set(exchanged["quality"]) == {"actual"}
+    assert of.tenures.select("household_number", *METER_KEY).is_unique().all()  # one tenure goes on
 
 
 def test_each_tenure_and_reading_names_a_meter_and_each_meter_a_utility() -> None:
     of = city()
-    assert of.meters.select(METER_KEY).is_unique().all()
+    assert of.meters.select("utility", "customer_number").is_unique().all()
     for frame in (of.tenures, of.readings, of.revisions):
         assert frame.join(of.meters, on=METER_KEY, how="anti").is_empty()
     supplied = of.utilities.select(utility="code", commodity="commodities")
@@ -237,13 +241,9 @@ def test_some_households_move_and_some_take_over_what_another_left() -> None:
 
 
 def test_a_tenure_of_an_older_member_starts_on_joining_and_a_newcomer_holds_nothing_before() -> None:
-    firsts = (
-        city()
-        .tenures.group_by("household_number")
-        .agg(pl.min("starts_on"))
-        .join(city().households, on="household_number")
-    )
-    assert firsts.height == city().households.height
+    of = city()
+    firsts = of.tenures.group_by("household_number").agg(pl.min("starts_on")).join(of.households, on="household_number")
+    assert firsts.height == of.households.height
     assert (firsts["starts_on"] == firsts["joined_on"]).all()
     assert 0.05 < (firsts["joined_on"] >= "2024-01-01").mean() < 0.11  # type: ignore[operator]
 
