@@ -16,13 +16,26 @@ from carbon_bank.foundation.doors import Doors
 from carbon_bank.identity import api as identity
 from carbon_bank.identity import tokens
 from carbon_bank.identity.access import open_to_all
+from carbon_bank.programme import adoption_api
 from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
 from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
-from carbon_bank.settlement import account_api, household_api
+from carbon_bank.settlement import account_api, household_api, review_api
 from carbon_bank.settlement import api as settlement
 
+ROOMS = (
+    health,
+    identity,
+    programme,
+    adoption_api,
+    registry,
+    readings,
+    settlement,
+    review_api,
+    household_api,
+    account_api,
+)
 DESCRIPTION = """
 A city's bank of carbon points: meter readings come in, points go out, and each point can be followed back.
 
@@ -62,8 +75,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     )
     app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max)
     problems.install(app)
-    rooms = (health, identity, programme, registry, readings, settlement, household_api, account_api)
-    for room in rooms:
+    for room in ROOMS:
         app.include_router(room.router)
     app.add_api_route("/", open_to_all(_front_door), include_in_schema=False)
     fastapi_swagger.patch_fastapi(app, redirect_from_root_to_docs=False)

@@ -81,8 +81,11 @@ async def _fill(url: str, folder: Path, households: int) -> Demo:
     database = Database(url)
     try:
         demo = Demo(database, Settings(data_dir=folder), build_city(households))
-        for stage in (stages.fill_registry, stages.let_people_in, stages.send_readings, stages.send_revisions):
-            await stage(demo)
+        await stages.fill_registry(demo)
+        await stages.let_people_in(demo)
+        await stages.adopt_policy(demo)
+        await stages.send_readings(demo)
+        await stages.send_revisions(demo)
         for period in stages.PERIODS:
             await stages.settle(demo, period)
     finally:

@@ -15,9 +15,13 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 
+from carbon_bank import worker
+from carbon_bank.foundation.database import Database
 from carbon_bank.identity.access import OPEN, allowed, open_to_all
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
+from carbon_bank.programme.policy import load_shipped
+from tests.settlement.town import adopt
 from tests.small_city import SmallCity
 
 P = Permission
@@ -35,6 +39,9 @@ ROUTES: dict[str, Permission | None] = {
     "GET /.well-known/jwks.json": None,
     "GET /health/live": None,
     "GET /health/ready": None,
+    "GET /v1/adoptions": P.POLICY_READ,
+    "GET /v1/adoptions/{adoption_id}": P.POLICY_READ,
+    "GET /v1/adoptions/{adoption_id}/text": P.POLICY_READ,
     "GET /v1/cities": P.CITY_READ,
     "GET /v1/districts": P.REGISTRY_READ,
     "GET /v1/households": P.REGISTRY_READ,
@@ -52,7 +59,15 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/settlements": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}/awards": P.SETTLEMENT_READ,
+    "GET /v1/settlements/{settlement_id}/reviews": P.SETTLEMENT_READ,
     "GET /v1/utilities": P.REGISTRY_READ,
+    "POST /v1/adoptions": P.POLICY_PREPARE,
+    "POST /v1/adoptions/{adoption_id}/approve": P.POLICY_APPROVE,
+    "POST /v1/adoptions/{adoption_id}/propose": P.POLICY_PREPARE,
+    "POST /v1/adoptions/{adoption_id}/reject": P.POLICY_APPROVE,
+    "POST /v1/adoptions/{adoption_id}/withdraw": P.POLICY_PREPARE,
+    "POST /v1/awards/{award_id}/reject": P.AWARD_REVIEW,
+    "POST /v1/awards/{award_id}/release": P.AWARD_REVIEW,
     "POST /v1/cities": P.CITY_WRITE,
     "POST /v1/clients": P.PEOPLE_WRITE,
     "POST /v1/districts": P.REGISTRY_WRITE,
@@ -68,6 +83,7 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/tenures/{tenure_id}/end": P.REGISTRY_WRITE,
     "POST /v1/token": None,
     "POST /v1/utilities": P.REGISTRY_WRITE,
+    "PUT /v1/adoptions/{adoption_id}": P.POLICY_PREPARE,
 }
 GUARDED = {route: permission for route, permission in ROUTES.items() if permission is not None}
 NO_OBJECT = 2**40
@@ -178,15 +194,29 @@ def test_a_bad_route_is_seen(
     assert complaints(app, table) == complaint
 
 
-async def send(client: httpx.AsyncClient, route: str, headers: dict[str, str], **ids: int) -> httpx.Response:
+async def send(client: httpx.AsyncClient, route: str, headers: dict[str, str], **ids: int | str) -> httpx.Response:
     """Ask for a route, with an empty JSON object where it takes a body."""
     method, _, path = route.partition(" ")
-    given = {"household_id": NO_OBJECT, "settlement_id": NO_OBJECT, "tenure_id": NO_OBJECT} | ids
-    body = {"json": BODIES.get(route, {})} if method == "POST" else {"params": QUERIES.get(route, {})}
+    given = NOTHING | ids
+    body = {"params": QUERIES.get(route, {})} if method == "GET" else {"json": BODIES.get(route, {})}
     return await client.request(method, path.format(**given), headers=headers, **body)
 
 
+NOTHING: dict[str, int | str] = {
+    "adoption_id": NO_OBJECT,
+    "award_id": f"{NO_OBJECT}-1-water",
+    "household_id": NO_OBJECT,
+    "settlement_id": NO_OBJECT,
+    "tenure_id": NO_OBJECT,
+}
+DRAFT = {"policy": "korea-carbon-point@2024", "active_from": "2027-01-01"}
 BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/adoptions/{adoption_id}/approve": {"digest": load_shipped(DRAFT["policy"]).digest},
+    "POST /v1/adoptions/{adoption_id}/reject": {"reason": "not yet discussed"},
+    "POST /v1/adoptions/{adoption_id}/withdraw": {"reason": "proposed by mistake"},
+    "POST /v1/awards/{award_id}/reject": {"reason": "the home stood empty"},
+    "POST /v1/awards/{award_id}/release": {"reason": "the household was abroad"},
+    "PUT /v1/adoptions/{adoption_id}": DRAFT,
     "POST /v1/settlements/{settlement_id}/withdraw": {"reason": "prepared by mistake"},
     "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
 }
@@ -231,19 +261,32 @@ OBJECTS = [route for route in GUARDED if "{" in route]
 
 
 @pytest.fixture
-async def objects(client: httpx.AsyncClient, small_city: SmallCity, owner: psycopg.Connection) -> dict[str, int]:
+async def objects(
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity, owner: psycopg.Connection
+) -> dict[str, int | str]:
     """One thing of each kind, all of the small city."""
-    asked = {"policy": "korea-carbon-point@2024", "period": "2026-H1"}
+    await adopt(database, small_city.city_id)
+    asked = {"period": "2026-H1"}
+    drafted = await client.post("/v1/adoptions", json=DRAFT, headers=small_city.bearer("operator"))
+    assert drafted.status_code == 201, drafted.text
     made = await client.post("/v1/settlements", json=asked, headers=small_city.bearer("operator"))
     assert made.status_code == 202, made.text
     tenure = owner.execute("SELECT id FROM tenure WHERE household_id = %s", [small_city.alder]).fetchone()
     assert tenure is not None
-    return {"household_id": small_city.alder, "settlement_id": made.json()["id"], "tenure_id": tenure[0]}
+    settlement = made.json()["id"]
+    await worker.compute(database, settlement, 100)
+    return {
+        "adoption_id": drafted.json()["id"],
+        "award_id": f"{settlement}-{small_city.alder}-water",
+        "household_id": small_city.alder,
+        "settlement_id": settlement,
+        "tenure_id": tenure[0],
+    }
 
 
 @pytest.mark.parametrize("name", ["far_operator", "far_approver", "far_auditor", "far_household", "far_utility"])
 async def test_what_belongs_to_another_city_is_as_if_it_were_not_there(
-    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int], name: str
+    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int | str], name: str
 ) -> None:
     headers = small_city.bearer(name)
     for route in OBJECTS:
@@ -254,9 +297,9 @@ async def test_what_belongs_to_another_city_is_as_if_it_were_not_there(
 
 
 async def test_the_citys_own_staff_finds_the_same_things(
-    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int]
+    client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int | str]
 ) -> None:
     for route in OBJECTS:
-        name = "approver" if GUARDED[route] is P.SETTLEMENT_APPROVE else "operator"
+        name = "approver" if GUARDED[route] in {P.POLICY_APPROVE, P.SETTLEMENT_APPROVE} else "operator"
         answer = await send(client, route, small_city.bearer(name), **objects)
         assert answer.status_code in {200, 202, 409}, (route, answer.text)

@@ -73,6 +73,7 @@ async def _fill(settings: Settings, url: str, city: DemoCity) -> Demo:
     try:
         await _step("registry", made, stages.fill_registry)
         await _step("people", made, stages.let_people_in)
+        await _step("policy", made, stages.adopt_policy)
         await _step("readings", made, stages.send_readings)
         await _step("revisions", made, stages.send_revisions)
         for period in stages.PERIODS:

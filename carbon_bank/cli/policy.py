@@ -8,9 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from carbon_bank.cli import policy_life
 from carbon_bank.programme.policy import load_policy, load_shipped, shipped_policies
 
 app = typer.Typer(no_args_is_help=True)
+for _command in (policy_life.adopt, policy_life.adoptions, policy_life.approve, policy_life.reject, policy_life.withdraw):
+    app.command()(_command)
 
 
 @app.command("list")

@@ -1,8 +1,8 @@
-"""`carbon-bank settlement compute | list | show | approve | post | withdraw`, each in a person's name."""
+"""`carbon-bank settlement compute | list | show | held | release | reject | approve | post | withdraw`, each in a person's name."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -14,9 +14,10 @@ from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.permissions import Permission
-from carbon_bank.programme.policy import load_policy
 from carbon_bank.settings import Settings
-from carbon_bank.settlement import service
+from carbon_bank.settlement import review_service, service
+from carbon_bank.settlement.award_id import AwardId
+from carbon_bank.settlement.review_service import Decision, Reviewed
 from carbon_bank.settlement.service import Settlement, SettlementTotal
 from carbon_bank.settlement.states import SettlementState
 
@@ -24,22 +25,24 @@ app = typer.Typer(no_args_is_help=True)
 
 As = Annotated[str, typer.Option("--as", help="Login of the person who does this; the trail names them.")]
 Number = Annotated[int, typer.Argument(help="Number of the settlement.")]
+AwardName = Annotated[str, typer.Argument(help="Name of the award, as 12-3456-electricity.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it stays on record, and the household can read it.")]
+HELD_SHOWN = 200
 
 
 @app.command()
 def compute(
-    policy: Annotated[str, typer.Option(help="A shipped policy, as korea-carbon-point@2024, or a file.")],
     period: Annotated[str, typer.Option(help="As 2026-H1.")],
     login: As,
 ) -> None:
-    """Prepare the settlement of a period and compute it now. Interrupted, `resume` goes on where it stopped."""
-    chosen, wanted = load_policy(policy), Period.parse(period)
+    """Prepare the settlement of a period under the policy in force, and compute it now. Interrupted: `resume`."""
+    wanted = Period.parse(period)
 
     async def step(database: Database, settings: Settings) -> int:
         async with database.write() as session:
             actor = await acting(session, login, Permission.SETTLEMENT_PREPARE)
             settlement = await service.request_settlement(
-                session, actor, clock.now(), policy=chosen, period=wanted, in_background=False
+                session, actor, clock.now(), period=wanted, in_background=False
             )
         assert settlement.id is not None
         await _compute(database, settings, settlement.id)
@@ -95,19 +98,71 @@ def list_(login: As) -> None:
 def show(number: Number, login: As) -> None:
     """One settlement: where it stands, and what it comes to."""
 
-    async def step(database: Database, settings: Settings) -> tuple[Settlement, str, list[SettlementTotal]]:
+    async def step(database: Database, settings: Settings) -> tuple[Settlement, str, list[SettlementTotal], str]:
         async with database.read() as session:
             settlement = await service.get_settlement(
                 session, await acting(session, login, Permission.SETTLEMENT_READ), number
             )
             policy = await service.policy_of(session, settlement)
-            return settlement, f"{policy.reference} ({policy.digest})", list(await service.totals_of(session, number))
+            counts = await review_service.review_counts(session, number)
+            reviews = ", ".join(f"{each.awards} {each.review} ({each.points:,} points)" for each in counts)
+            totals = list(await service.totals_of(session, number))
+            return settlement, f"{policy.reference} ({policy.digest})", totals, reviews or "nothing was held"
 
-    settlement, policy, totals = run(step)
+    settlement, policy, totals, reviews = run(step)
     print(f"settlement {number} of {settlement.period}: {settlement.state}")
     print(f"policy      {policy}\nas of       {settlement.as_of}\nhouseholds  {settlement.households}")
     print(f"prepared by {settlement.prepared_by}, approved by {settlement.approved_by or '(nobody yet)'}")
+    print(f"in review   {reviews}")
     Console().print(totals_table(totals))
+
+
+@app.command()
+def held(number: Number, login: As) -> None:
+    """The awards that are held, and why. Decide on each: `release` or `reject`."""
+
+    async def step(database: Database, settings: Settings) -> list[Reviewed]:
+        async with database.read() as session:
+            actor = await acting(session, login, Permission.SETTLEMENT_READ)
+            return await review_service.awards_in_review(session, actor, number, "held", None, HELD_SHOWN + 1)
+
+    found = run(step)
+    table = Table("award", "outcome", "points", "findings that hold it")
+    for each in found[:HELD_SHOWN]:
+        award, findings = each.award, each.award.findings
+        told = "; ".join(
+            f"{finding['code']} {_numbers(finding)}" for finding in findings if finding["severity"] == "hold"
+        )
+        name = AwardId(award.settlement_id, award.household_id, award.commodity)
+        table.add_row(str(name), award.outcome, f"{award.points:,}", told)
+    Console().print(table)
+    if len(found) > HELD_SHOWN:
+        print(f"The first {HELD_SHOWN} are shown; decide on them, and look again.")
+
+
+@app.command()
+def release(award: AwardName, login: As, reason: Why) -> None:
+    """Release a held award, so that it is posted; at once, where its settlement is posted already."""
+    _decide(award, login, reason, Decision.RELEASED)
+
+
+@app.command()
+def reject(award: AwardName, login: As, reason: Why) -> None:
+    """Reject a held award, so that it is never posted."""
+    _decide(award, login, reason, Decision.REJECTED)
+
+
+def _decide(award: str, login: str, reason: str, decision: Decision) -> None:
+    async def step(database: Database, settings: Settings) -> Reviewed:
+        async with database.write() as session:
+            actor = await acting(session, login, Permission.AWARD_REVIEW)
+            return await review_service.decide(session, actor, clock.now(), AwardId.parse(award), decision, reason)
+
+    print(f"Award {award} of {run(step).award.points:,} points is {decision}.")
+
+
+def _numbers(finding: dict[str, Any]) -> str:
+    return " ".join(f"{name}={number}" for name, number in finding["numbers"].items())
 
 
 @app.command()

@@ -17,6 +17,7 @@ from carbon_bank.identity import service as identity
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
 from carbon_bank.ledger.service import Posted
+from carbon_bank.programme import adoption_service
 from carbon_bank.programme.policy import load_shipped
 from carbon_bank.readings import service as readings
 from carbon_bank.readings.intake import COLUMNS as READING_COLUMNS
@@ -97,6 +98,22 @@ async def let_people_in(demo: Demo) -> str:
     return f"{len(staff)} people, {len(demo.clients)} utilities' clients"
 
 
+async def adopt_policy(demo: Demo) -> str:
+    """The operator proposes the policy, the approver approves its digest."""
+    policy = load_shipped(POLICY)
+    first_day = Period.parse(PERIODS[0]).first_day
+    async with demo.database.write() as session:
+        operator = await identity.person_acting(session, OPERATOR)
+        drafted = await adoption_service.draft_policy(session, operator, clock.now(), policy, first_day)
+        assert drafted.id is not None
+        await adoption_service.propose(session, operator, clock.now(), drafted.id)
+    async with demo.database.write() as session:
+        approver = await identity.person_acting(session, APPROVER)
+        approved = await adoption_service.approve(session, approver, clock.now(), drafted.id, policy.digest)
+    check(approved.approved_by != approved.proposed_by, "one person proposed and approved")
+    return f"{policy.reference} active from {first_day}, digest {policy.digest[:16]}..."
+
+
 async def send_readings(demo: Demo) -> str:
     """What the utilities send first: every row is accepted."""
     counts = await _send(demo, demo.city.readings)
@@ -121,7 +138,6 @@ async def settle(demo: Demo, period: str) -> str:
             session,
             operator,
             clock.now(),
-            policy=load_shipped(POLICY),
             period=Period.parse(period),
             in_background=False,
         )

@@ -6,11 +6,15 @@ from enum import StrEnum
 
 
 class Permission(StrEnum):
+    AWARD_REVIEW = "award.review"
     CITY_READ = "city.read"
     CITY_WRITE = "city.write"
     LEDGER_READ = "ledger.read"
     OWN_READ = "own.read"
     PEOPLE_WRITE = "people.write"
+    POLICY_APPROVE = "policy.approve"
+    POLICY_PREPARE = "policy.prepare"
+    POLICY_READ = "policy.read"
     READINGS_READ = "readings.read"
     READINGS_WRITE = "readings.write"
     REGISTRY_READ = "registry.read"
@@ -36,14 +40,29 @@ P = Permission
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset({P.CITY_READ, P.CITY_WRITE, P.PEOPLE_WRITE}),
-    Role.APPROVER: frozenset({P.CITY_READ, P.REGISTRY_READ, P.SETTLEMENT_APPROVE, P.SETTLEMENT_READ}),
-    Role.AUDITOR: frozenset({P.CITY_READ, P.LEDGER_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}),
+    Role.APPROVER: frozenset(
+        {
+            P.AWARD_REVIEW,
+            P.CITY_READ,
+            P.POLICY_APPROVE,
+            P.POLICY_READ,
+            P.REGISTRY_READ,
+            P.SETTLEMENT_APPROVE,
+            P.SETTLEMENT_READ,
+        }
+    ),
+    Role.AUDITOR: frozenset(
+        {P.CITY_READ, P.LEDGER_READ, P.POLICY_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}
+    ),
     Role.HOUSEHOLD: frozenset({P.OWN_READ}),
     Role.OPERATOR: frozenset(
         {
+            P.AWARD_REVIEW,
             P.CITY_READ,
             P.LEDGER_READ,
             P.PEOPLE_WRITE,
+            P.POLICY_PREPARE,
+            P.POLICY_READ,
             P.READINGS_READ,
             P.REGISTRY_READ,
             P.REGISTRY_WRITE,

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Path
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
+from carbon_bank.foundation.web import Reading
 from carbon_bank.identity.access import open_to_all
+from carbon_bank.programme.adoption_service import approved_policy_text
 from carbon_bank.programme.policy import load_shipped, shipped_policies
 
 router = APIRouter(prefix="/v1/policies", tags=["programme"])
@@ -32,7 +34,16 @@ async def list_policies() -> list[PolicySummary]:
 @router.get("/{reference}", summary="The exact text of a policy", response_class=PlainTextResponse)
 @open_to_all
 async def get_policy(
-    reference: Annotated[str, Path(max_length=100, examples=["korea-carbon-point@2024"])],
+    reference: Annotated[
+        str,
+        Path(
+            max_length=100,
+            examples=["korea-carbon-point@2024"],
+            description="One that comes with the bank; or the digest of any that a city approved.",
+        ),
+    ],
+    session: Reading,
 ) -> PlainTextResponse:
-    """YAML. Its SHA-256 is the digest that settlements name."""
-    return PlainTextResponse(load_shipped(reference).text, media_type="application/yaml")
+    """YAML. Its SHA-256 is the digest that settlements and awards name."""
+    text = await approved_policy_text(session, reference)
+    return PlainTextResponse(text or load_shipped(reference).text, media_type="application/yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -39,3 +40,8 @@ async def policy_on_record(session: ReadSession, policy_id: int) -> Policy:
     stored = await queries.policy_by_id(session, policy_id)
     assert stored is not None, f"policy {policy_id} is referred to and not there"
     return parse_policy(stored.text)
+
+
+async def digests(session: ReadSession, policy_ids: Collection[int]) -> dict[int, str]:
+    """The digests of texts on record, by id."""
+    return {key: digest for key, digest in await queries.digests(session, policy_ids) if key is not None}

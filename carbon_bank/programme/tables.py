@@ -1,10 +1,14 @@
-"""Policies as adopted: the exact text, known by its digest, never changed."""
+"""Policies: the exact text, known by its digest, never changed; and the life of a policy in a city."""
 
 from __future__ import annotations
 
+from datetime import date
+
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import SQLModel
 
-from carbon_bank.foundation.tables import Moment, identity_key, instant, words
+from carbon_bank.foundation.tables import Moment, identity_key, instant, reference, words
+from carbon_bank.programme.adoption import AdoptionState
 
 
 class StoredPolicy(SQLModel, table=True):
@@ -17,3 +21,46 @@ class StoredPolicy(SQLModel, table=True):
     text: str = words()
     stored_at: Moment = instant()
     stored_by: str = words()
+
+
+class PolicyAdoption(SQLModel, table=True):
+    """A policy in a city, active from a day on. What was proposed is what is approved, by somebody else, and stays."""
+
+    __tablename__ = "policy_adoption"
+    __table_args__ = (
+        Index(
+            "policy_adoption_one_key",
+            "city_id",
+            "active_from",
+            unique=True,
+            postgresql_where=text("state = 'approved'"),
+        ),
+        CheckConstraint("state IN ('draft', 'proposed', 'approved', 'rejected', 'withdrawn')", name="state"),
+        CheckConstraint("approved_by <> drafted_by AND approved_by <> proposed_by", name="four_eyes"),
+        CheckConstraint("state <> 'approved' OR (approved_by IS NOT NULL AND approved_at IS NOT NULL)", name="approved"),
+        CheckConstraint(
+            "state NOT IN ('proposed', 'approved', 'rejected') OR (proposed_by IS NOT NULL AND proposed_at IS NOT NULL)",
+            name="proposed",
+        ),
+        CheckConstraint(
+            "(state IN ('rejected', 'withdrawn')) = "
+            "(closed_by IS NOT NULL AND closed_at IS NOT NULL AND closed_reason IS NOT NULL)",
+            name="closed",
+        ),
+        CheckConstraint("EXTRACT(day FROM active_from) = 1", name="first_of_month"),
+    )
+
+    id: int | None = identity_key()
+    city_id: int = reference("city.id", index=True)
+    policy_id: int = reference("policy.id")
+    active_from: date
+    state: str = words(default=AdoptionState.DRAFT.value)
+    drafted_by: str = words()
+    drafted_at: Moment = instant()
+    proposed_by: str | None = words(default=None)
+    proposed_at: Moment | None = instant(default=None)
+    approved_by: str | None = words(default=None)
+    approved_at: Moment | None = instant(default=None)
+    closed_by: str | None = words(default=None)
+    closed_at: Moment | None = instant(default=None)
+    closed_reason: str | None = words(default=None)

@@ -14,8 +14,8 @@ from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
-from carbon_bank.programme.policy import load_shipped
-from carbon_bank.settlement import service
+from carbon_bank.settlement import review_service, service
+from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.service import Award, Settlement
 from carbon_bank.settlement.states import SettlementState
 
@@ -31,7 +31,6 @@ Poster = Annotated[Actor, Depends(allowed(Permission.SETTLEMENT_POST))]
 class NewSettlement(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    policy: str = Field(max_length=100, examples=["korea-carbon-point@2024"])
     period: str = Field(max_length=20, examples=["2026-H1"])
 
 
@@ -48,6 +47,16 @@ class Total(BaseModel):
     awards: int
     points: int
     avoided_g: int
+
+
+class InReview(BaseModel):
+    """Awards that are `held`, or were and are `released` or `rejected`, with their points."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    review: str
+    awards: int
+    points: int
 
 
 class SettlementRead(BaseModel):
@@ -73,12 +82,14 @@ class SettlementRead(BaseModel):
 class SettlementDetail(SettlementRead):
     policy: str
     policy_digest: str
-    totals: list[Total]
+    totals: list[Total] = Field(description="As computed: by what people decided since, see `reviews`.")
+    reviews: list[InReview] = Field(description="What is held now, and what was decided about the rest.")
 
 
 class AwardRead(BaseModel):
     """Quantities in base units (Wh, L; grams CO2e where the commodity is `combined`). The baseline is exact: a fraction."""
 
+    id: str = Field(examples=["12-3456-electricity"])
     settlement_id: int
     household_id: int
     commodity: str
@@ -91,18 +102,20 @@ class AwardRead(BaseModel):
     streak: int = Field(description="The run of reductions after this period.")
     review: str
     findings: list[dict[str, Any]]
+    policy_digest: str = Field(description="SHA-256 of the policy that settled it.")
 
     @classmethod
-    def of(cls, award: Award) -> AwardRead:
+    def of(cls, award: Award, policy_digest: str) -> AwardRead:
         baseline = None if award.baseline_num is None else f"{award.baseline_num:f}/{award.baseline_den:f}"
-        return cls(**award.model_dump(exclude={"baseline_num", "baseline_den"}), baseline=baseline)
+        name = AwardId(award.settlement_id, award.household_id, award.commodity)
+        told = award.model_dump(exclude={"baseline_num", "baseline_den"})
+        return cls(id=str(name), **told, baseline=baseline, policy_digest=policy_digest)
 
 
 @router.post("", status_code=202, summary="Prepare the settlement of a period")
 async def request_settlement(new: NewSettlement, session: Writing, now: Now, actor: Preparer) -> SettlementRead:
-    """A job computes it; look at it until its state is `computed`."""
-    policy, period = load_shipped(new.policy), Period.parse(new.period)
-    return _read(await service.request_settlement(session, actor, now, policy=policy, period=period))
+    """Under the policy in force for it. A job computes it; look at it until its state is `computed`."""
+    return _read(await service.request_settlement(session, actor, now, period=Period.parse(new.period)))
 
 
 @router.get("", summary="The city's settlements, the newest first")
@@ -121,7 +134,11 @@ async def get_settlement(settlement_id: Id, session: Reading, actor: Reader) -> 
     policy = await service.policy_of(session, settlement)
     totals = [Total.model_validate(total.model_dump()) for total in await service.totals_of(session, settlement_id)]
     return SettlementDetail(
-        **_read(settlement).model_dump(), policy=policy.reference, policy_digest=policy.digest, totals=totals
+        **_read(settlement).model_dump(),
+        policy=policy.reference,
+        policy_digest=policy.digest,
+        totals=totals,
+        reviews=[InReview.model_validate(each) for each in await review_service.review_counts(session, settlement_id)],
     )
 
 
@@ -129,10 +146,11 @@ async def get_settlement(settlement_id: Id, session: Reading, actor: Reader) -> 
 async def list_awards(
     settlement_id: Id, session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[AwardRead]:
-    await service.get_settlement(session, actor, settlement_id)
+    settlement = await service.get_settlement(session, actor, settlement_id)
     rows = await service.list_awards(session, settlement_id, read_cursor(cursor, (int, str)), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.household_id, row.commodity])
-    return Page(items=[AwardRead.of(item) for item in items], next=following)
+    digest = await service.digest_of(session, settlement)
+    return Page(items=[AwardRead.of(item, digest) for item in items], next=following)
 
 
 @router.post("/{settlement_id}/approve", summary="Approve a settlement that somebody else prepared")

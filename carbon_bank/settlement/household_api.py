@@ -19,6 +19,7 @@ from carbon_bank.ledger import service as ledger
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import service
 from carbon_bank.settlement.account_api import Lot, PostingRead
+from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.usage_service import usage_of
 
 router = APIRouter(prefix="/v1/me", tags=["household"])
@@ -46,7 +47,9 @@ class CommodityUsage(BaseModel):
 class OwnAward(BaseModel):
     """One award with the numbers behind it. Quantities in Wh or L; in grams CO2e where the commodity is `combined`."""
 
+    id: str = Field(description="Its name, for its explanation.", examples=["12-3456-electricity"])
     period: str
+    policy_digest: str = Field(description="SHA-256 of the policy that settled it; its text is at `/v1/policies/...`.")
     commodity: str
     outcome: str
     usage: int | None
@@ -92,12 +95,14 @@ async def get_usage(
 async def get_awards(session: Reading, actor: Member) -> list[OwnAward]:
     """Of every settlement that has been posted, the newest period first."""
     found = []
-    for settlement, award in await service.awards_of_household(session, actor):
+    for settlement, digest, award in await service.awards_of_household(session, actor):
         num = None if award.baseline_num is None else int(award.baseline_num)
         den = None if award.baseline_den is None else int(award.baseline_den)
         found.append(
             OwnAward(
+                id=str(AwardId(award.settlement_id, award.household_id, award.commodity)),
                 period=settlement.period,
+                policy_digest=digest,
                 commodity=award.commodity,
                 outcome=award.outcome,
                 usage=award.usage,

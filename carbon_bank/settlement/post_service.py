@@ -13,7 +13,8 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger import service as ledger
 from carbon_bank.ledger.service import Posted
 from carbon_bank.registry import service as registry
-from carbon_bank.settlement import queries
+from carbon_bank.settlement import queries, review_queries
+from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.service import check_state, policy_of
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Settlement
@@ -57,6 +58,28 @@ async def post_bucket(
     )
     settlement.posted_to = last
     return Bucket(last, granted, posted)
+
+
+async def post_released(
+    session: WriteSession, actor: Actor, now: datetime, settlement: Settlement, award_id: AwardId, points: int
+) -> None:
+    """Post one award that was released after its household's turn had come. Before that its bucket will take it.
+
+    Args: settlement: its locked row, so that no bucket is posted meanwhile.
+    """
+    passed = settlement.state == SettlementState.POSTED or award_id.household_id <= settlement.posted_to
+    if not passed or points == 0:
+        return
+    await review_queries.fill_grant(session, award_id, points)
+    await ledger.post_awards(
+        session,
+        city_id=settlement.city_id,
+        settlement_id=award_id.settlement_id,
+        by=actor.subject,
+        effective_on=_last_day(settlement),
+        expires_on=await _expiry(session, settlement, now),
+        now=now,
+    )
 
 
 async def finish_posting(session: WriteSession, actor: Actor, now: datetime, settlement_id: int) -> Posted:

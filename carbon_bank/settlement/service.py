@@ -15,6 +15,7 @@ from carbon_bank.foundation.constraints import violated
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from carbon_bank.identity.actor import Actor
+from carbon_bank.programme import adoption_service
 from carbon_bank.programme import service as programme
 from carbon_bank.programme.policy import Policy
 from carbon_bank.registry import service as registry
@@ -30,16 +31,16 @@ POST_TASK = "settlement.post"
 
 
 async def request_settlement(
-    session: WriteSession, actor: Actor, now: datetime, *, policy: Policy, period: Period, in_background: bool = True
+    session: WriteSession, actor: Actor, now: datetime, *, period: Period, in_background: bool = True
 ) -> Settlement:
-    """Ask for the settlement of a period. A job computes it.
+    """Ask for the settlement of a period, under the policy that is in force for it. A job computes it.
 
-    Raises: InvalidInput `programme.period`, `settlement.before_policy`, `settlement.period_not_over` (422);
-            Conflict `settlement.exists` (409).
+    Raises: InvalidInput `programme.period`, `settlement.period_not_over` (422);
+            Conflict `programme.no_policy`, `settlement.exists` (409).
     """
     city = await registry.get_city(session, actor.of_city())
     assert city.id is not None
-    _check_period(policy, period)
+    policy_id, policy = await adoption_service.policy_for_period(session, city.id, period)
     today = clock.local_day(now, city.time_zone)
     if today < period.end_day:
         raise InvalidInput(
@@ -48,7 +49,7 @@ async def request_settlement(
         )
     settlement = Settlement(
         city_id=city.id,
-        policy_id=await programme.keep_policy(session, actor, now, policy),
+        policy_id=policy_id,
         period=str(period),
         first_month=period.first_month,
         months=period.length,
@@ -74,16 +75,6 @@ async def request_settlement(
     if in_background:
         await jobs.enqueue(session, COMPUTE_TASK, {"settlement_id": settlement.id}, _lock(settlement))
     return settlement
-
-
-def _check_period(policy: Policy, period: Period) -> None:
-    policy.require_period(period)
-    if period.first_day < policy.effective_from:
-        raise InvalidInput(
-            "settlement.before_policy",
-            f"{policy.reference} settles periods from {policy.effective_from} on, and {period} begins on {period.first_day}. "
-            "Name the version that held then.",
-        )
 
 
 async def approve(session: WriteSession, actor: Actor, now: datetime, settlement_id: int) -> Settlement:
@@ -173,6 +164,11 @@ async def list_awards(
     return await queries.awards(session, settlement_id, after, limit)
 
 
+async def digest_of(session: ReadSession, settlement: Settlement) -> str:
+    """The digest of the policy that a settlement pays by."""
+    return (await programme.digests(session, [settlement.policy_id]))[settlement.policy_id]
+
+
 async def award_frame(session: ReadSession, settlement_id: int) -> pl.DataFrame:
     """All awards of a settlement as a frame: `household_id, commodity, outcome, points`."""
     rows = await queries.award_rows(session, settlement_id)
@@ -180,14 +176,16 @@ async def award_frame(session: ReadSession, settlement_id: int) -> pl.DataFrame:
     return pl.DataFrame([tuple(row) for row in rows], schema=schema, orient="row")
 
 
-async def awards_of_household(session: ReadSession, actor: Actor) -> list[tuple[Settlement, Award]]:
-    """A household's awards of all posted settlements, the newest period first."""
+async def awards_of_household(session: ReadSession, actor: Actor) -> list[tuple[Settlement, str, Award]]:
+    """A household's awards of all posted settlements, the newest period first, with their policies' digests."""
     settlements = {settlement.id: settlement for settlement in await queries.posted_of_city(session, actor.of_city())}
     found = await queries.awards_of_household(
         session, actor.of_household(), [key for key in settlements if key is not None]
     )
-    pairs = [(settlements[award.settlement_id], award) for award in found]
-    return sorted(pairs, key=lambda pair: (-pair[0].first_month, pair[1].commodity))
+    digests = await programme.digests(session, {each.policy_id for each in settlements.values()})
+    of = [settlements[award.settlement_id] for award in found]
+    rows = [(each, digests[each.policy_id], award) for each, award in zip(of, found, strict=True)]
+    return sorted(rows, key=lambda row: (-row[0].first_month, row[2].commodity))
 
 
 async def latest_posted(session: ReadSession, city_id: int) -> Settlement | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, Numeric, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Numeric, text
 from sqlmodel import Field, SQLModel
 
 from carbon_bank.foundation.tables import Moment, big, document, identity_key, instant, reference, small, words
@@ -84,6 +84,13 @@ class Award(SQLModel, table=True):
         CheckConstraint("outcome <> 'incomplete' OR points = 0", name="unpaid"),
         CheckConstraint("(baseline_num IS NULL) = (baseline_den IS NULL)", name="baseline"),
         CheckConstraint("review IN ('clear', 'held', 'released', 'rejected')", name="review"),
+        Index(
+            "award_in_review_idx",
+            "settlement_id",
+            "household_id",
+            "commodity",
+            postgresql_where=text("review <> 'clear'"),
+        ),
     )
 
     settlement_id: int = big(primary_key=True)
@@ -99,3 +106,25 @@ class Award(SQLModel, table=True):
     streak: int = small(default=0)
     review: str = words(default="clear")
     findings: list[dict[str, Any]] = document(default_factory=list)
+
+
+class AwardReview(SQLModel, table=True):
+    """What a person decided about a held award, and why. Once, and for good."""
+
+    __tablename__ = "award_review"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["settlement_id", "household_id", "commodity"],
+            ["award.settlement_id", "award.household_id", "award.commodity"],
+        ),
+        CheckConstraint("decision IN ('released', 'rejected')", name="decision"),
+        CheckConstraint("length(reason) >= 3", name="reason"),
+    )
+
+    settlement_id: int = big(primary_key=True)
+    household_id: int = big(primary_key=True)
+    commodity: str = words(primary_key=True)
+    decision: str = words()
+    by: str = words()
+    at: Moment = instant()
+    reason: str = words()

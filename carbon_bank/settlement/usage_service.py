@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import MONTHS_PER_YEAR, Period, first_day, month_of
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import BASE_UNIT, Commodity
 from carbon_bank.identity.actor import Actor
-from carbon_bank.programme import rules
-from carbon_bank.programme.policy import load_shipped
+from carbon_bank.programme import adoption_service, rules
+from carbon_bank.programme.policy import Policy, load_shipped
 from carbon_bank.readings import service as readings
 from carbon_bank.registry import service as registry
-from carbon_bank.settlement import queries
-from carbon_bank.settlement.service import policy_of
 
 DEFAULT_POLICY = "korea-carbon-point@2024"
-"""By whose rule a baseline is shown before the city has settled for the first time."""
+"""By whose rule a baseline is shown before the city has a policy in force."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,18 @@ class MonthOfUse:
     baseline_den: int | None
 
 
+async def policy_shown(session: ReadSession, city_id: int, day: date) -> Policy:
+    """By whose rule a household sees its baseline: the policy in force for a period that begins on a day."""
+    found = await adoption_service.policy_in_force(session, city_id, day)
+    return found[1] if found else load_shipped(DEFAULT_POLICY)
+
+
 async def usage_of(session: ReadSession, actor: Actor, now: datetime, months: int) -> list[MonthOfUse]:
     """The last months of a household, the newest first. The current month is among them as soon as it has a reading."""
     household_id, city_id = actor.of_household(), actor.of_city()
     city = await registry.get_city(session, city_id)
     last_month = month_of(clock.local_day(now, city.time_zone))
-    posted = await queries.posted_of_city(session, city_id)
-    policy = await policy_of(session, posted[-1]) if posted else load_shipped(DEFAULT_POLICY)
+    policy = await policy_shown(session, city_id, first_day(last_month))
     period = Period(last_month - months + 1, 1)
     reach = first_day(period.first_month - policy.baseline.lookback_years * MONTHS_PER_YEAR)
     end = first_day(last_month + 1)

@@ -13,6 +13,7 @@ from typing import ClassVar
 from carbon_bank import worker
 from carbon_bank.foundation.calendar import MONTHS_PER_YEAR, first_day
 from carbon_bank.identity.actor import Actor
+from carbon_bank.programme import adoption_service
 from carbon_bank.programme.policy import load_shipped
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service as settlement
@@ -20,7 +21,7 @@ from loadtests.bench import city
 from loadtests.bench.harness import Bank
 
 POLICY = "korea-carbon-point@2024"
-OPERATOR = Actor("bench:operator", city_id=city.CITY_ID)
+OPERATOR, APPROVER = (Actor(f"bench:{name}", city_id=city.CITY_ID) for name in ("operator", "approver"))
 NOW = datetime(2026, 7, 20, tzinfo=UTC)
 
 
@@ -54,16 +55,23 @@ class Settle:
 
     async def fill(self) -> int:
         city.fill_registry(self._bank, self._households)
+        await self._adopt()
         rows = city.fill_readings(self._bank, self._households)
         self._bank.owner.execute("CREATE TABLE limit_award (LIKE award INCLUDING ALL)")
         return rows
 
+    async def _adopt(self) -> None:
+        policy = load_shipped(POLICY)
+        async with self._bank.database.write() as session:
+            drafted = await adoption_service.draft_policy(session, OPERATOR, NOW, policy, city.PERIOD.first_day)
+            assert drafted.id is not None
+            await adoption_service.propose(session, OPERATOR, NOW, drafted.id)
+            await adoption_service.approve(session, APPROVER, NOW, drafted.id, policy.digest)
+
     async def ours(self) -> None:
         database = self._bank.database
         async with database.write() as session:
-            made = await settlement.request_settlement(
-                session, OPERATOR, NOW, policy=load_shipped(POLICY), period=city.PERIOD, in_background=False
-            )
+            made = await settlement.request_settlement(session, OPERATOR, NOW, period=city.PERIOD, in_background=False)
         assert made.id is not None
         self._settlement_id = made.id
         await worker.compute(database, made.id, Settings().chunk_households)

@@ -24,7 +24,7 @@ def test_the_demo_fills_settles_and_checks_a_small_city(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     stages = re.findall(r"^ok (settle \S+|\S+)", done.stdout, re.MULTILINE)
     assert stages == [
-        *("database", "city", "registry", "people", "readings", "revisions"),
+        *("database", "city", "registry", "people", "policy", "readings", "revisions"),
         *("settle 2025-H1", "settle 2025-H2", "settle 2026-H1"),
         *("household", "visit"),
     ]

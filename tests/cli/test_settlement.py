@@ -11,15 +11,16 @@ import pytest
 from carbon_bank.foundation.database import Database
 from carbon_bank.settlement import compute_service
 from tests.cli.typed import Done, Run, typed
-from tests.settlement.town import KOREA, Town, found_town, request
+from tests.settlement.town import KOREA, Town, adopt, found_town, request
 from tests.small_city import SmallCity
 
 OPERATOR, APPROVER, BOTH = "operator@here.test", "approver@here.test", "both@here.test"
-COMPUTE = ("compute", "--policy", KOREA.reference, "--period", "2024-H1", "--as")
+COMPUTE = ("compute", "--period", "2024-H1", "--as")
 
 
 @pytest.fixture
 async def town(database: Database, small_city: SmallCity) -> Town:
+    await adopt(database, small_city.city_id)
     return await found_town(database, small_city, 8)
 
 
@@ -72,16 +73,8 @@ def test_what_is_refused_over_http_is_refused_here_too(run: Run, town: Town, own
     assert refusal(run("post", 1, "--as", OPERATOR)) == "settlement.state"
     assert refusal(run("show", 1, "--as", "far_operator@here.test")) == "settlement.unknown"
     assert refusal(run("show", 1, "--as", "nobody@here.test")) == "identity.unknown_login"
-    early = run("compute", "--policy", KOREA.reference, "--period", "2023-H2", "--as", OPERATOR)
-    assert refusal(early) == "settlement.before_policy"
+    assert refusal(run("compute", "--period", "2023-H2", "--as", OPERATOR)) == "programme.no_policy"
     assert states(owner) == ["computed"]
-
-
-def test_a_policy_can_come_from_a_file(run: Run, town: Town, owner: psycopg.Connection, tmp_path: Path) -> None:
-    file = tmp_path / "own.yaml"
-    file.write_text(KOREA.text.replace('version: "2024"', 'version: "own-1"'), encoding="utf-8")
-    told(run("compute", "--policy", file, "--period", "2024-H1", "--as", OPERATOR))
-    assert owner.execute("SELECT version, text FROM policy").fetchall() == [("own-1", file.read_text("utf-8"))]
 
 
 def test_a_withdrawn_settlement_makes_room_for_the_next(run: Run, town: Town, owner: psycopg.Connection) -> None:

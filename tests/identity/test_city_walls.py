@@ -6,17 +6,22 @@ import httpx
 import pytest
 
 from carbon_bank.foundation import clock
+from carbon_bank.foundation.database import Database
 from carbon_bank.identity import tokens
 from carbon_bank.identity.actor import Actor
+from tests.settlement.town import adopt
 from tests.small_city import SmallCity
 
 
 @pytest.mark.parametrize("name", ["far_operator", "far_auditor"])
-async def test_lists_hold_nothing_of_another_city(client: httpx.AsyncClient, small_city: SmallCity, name: str) -> None:
-    asked = {"policy": "korea-carbon-point@2024", "period": "2026-H1"}
+async def test_lists_hold_nothing_of_another_city(
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity, name: str
+) -> None:
+    await adopt(database, small_city.city_id)
+    asked = {"period": "2026-H1"}
     assert (await client.post("/v1/settlements", json=asked, headers=small_city.bearer("operator"))).status_code == 202
     own, far = small_city.bearer("operator"), small_city.bearer(name)
-    for path in ("districts", "utilities", "households", "meters", "settlements"):
+    for path in ("districts", "utilities", "households", "meters", "settlements", "adoptions"):
         here = {item["id"] for item in (await client.get(f"/v1/{path}", headers=own)).json()["items"]}
         there = {item["id"] for item in (await client.get(f"/v1/{path}", headers=far)).json()["items"]}
         assert here and not here & there, path

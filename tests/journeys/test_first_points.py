@@ -88,14 +88,20 @@ async def test_a_household_that_saved_sees_its_first_points(
     assert (again["accepted"], again["duplicate"]) == (0, 18)
 
     await operator.person("operator")
-    asked = await operator.post("/v1/settlements", 202, {"policy": "korea-carbon-point@2024", "period": "2025-H1"})
+    await approver.person("approver")
+    new = {"policy": "korea-carbon-point@2024", "active_from": "2025-01-01"}
+    adoption = await operator.post("/v1/adoptions", 201, new)
+    await operator.post(f"/v1/adoptions/{adoption['id']}/propose", 200)
+    digest = {"digest": adoption["policy_digest"]}
+    assert (await approver.post(f"/v1/adoptions/{adoption['id']}/approve", 200, digest))["state"] == "approved"
+
+    asked = await operator.post("/v1/settlements", 202, {"period": "2025-H1"})
     settlement = f"/v1/settlements/{asked['id']}"
     await worker.work(database, settings, until_empty=True)
 
     await alder.person("alder")
     assert await alder.get("/v1/me/awards") == [], "nothing before it is approved and posted"
 
-    await approver.person("approver")
     computed = await approver.get(settlement)
     assert computed["state"] == "computed"
     assert sum(total["points"] for total in computed["totals"]) == 10_000

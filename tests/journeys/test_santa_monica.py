@@ -31,7 +31,7 @@ from carbon_bank.registry import enrol_service, import_service
 from carbon_bank.registry import service as registry
 from carbon_bank.registry.import_rows import COLUMNS, Kind
 from carbon_bank.settlement import service
-from tests.settlement.town import text_frame
+from tests.settlement.town import adopt, text_frame
 
 SYSTEM = Actor("system:test")
 PERIOD = Period.parse("2016-H1")
@@ -120,10 +120,9 @@ async def settle(database: Database, bank: Bank) -> int:
     """From request to posting, by an operator and an approver."""
     operator, approver = (Actor(f"person:{number}", city_id=bank.city_id) for number in (1, 2))
     now = clock.now()
+    await adopt(database, bank.city_id, POLICY)
     async with database.write() as session:
-        made = await service.request_settlement(
-            session, operator, now, policy=POLICY, period=PERIOD, in_background=False
-        )
+        made = await service.request_settlement(session, operator, now, period=PERIOD, in_background=False)
     assert made.id is not None
     await worker.compute(database, made.id, 1000)
     async with database.write() as session:

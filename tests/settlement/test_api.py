@@ -11,10 +11,10 @@ import pytest
 from carbon_bank import worker
 from carbon_bank.foundation.database import Database
 from carbon_bank.settlement import service
-from tests.settlement.town import JULY_2024, KOREA, found_town, policy_with, request, stored
+from tests.settlement.town import JULY_2024, KOREA, adopt, found_town, request, stored
 from tests.small_city import SmallCity
 
-NEW = {"policy": "korea-carbon-point@2024", "period": "2024-H1"}
+NEW = {"period": "2024-H1"}
 
 
 async def posted_town(database: Database, city: SmallCity, households: int = 12) -> int:
@@ -88,29 +88,30 @@ async def test_another_citys_settlements_and_accounts_are_not_there(
 @pytest.mark.parametrize(
     ("new", "code"),
     [
-        ({"policy": "korea-carbon-point@2024", "period": "soon"}, "calendar.period"),
-        ({"policy": "korea-carbon-point@2024", "period": "2024-Q1"}, "programme.period"),
-        ({"policy": "korea-carbon-point@2024", "period": "2023-H2"}, "settlement.before_policy"),
-        ({"policy": "korea-carbon-point@2024", "period": "2999-H1"}, "settlement.period_not_over"),
-        ({"policy": "korea-carbon-point@2024", "period": "2024-H1", "force": True}, "http.invalid"),
+        ({"period": "soon"}, "calendar.period"),
+        ({"period": "2024-Q1"}, "programme.period"),
+        ({"period": "2999-H1"}, "settlement.period_not_over"),
+        ({"period": "2024-H1", "policy": "korea-carbon-point@2024"}, "http.invalid"),
     ],
 )
 async def test_a_settlement_that_cannot_be_right_is_refused_with_the_reason(
-    client: httpx.AsyncClient, small_city: SmallCity, new: dict[str, Any], code: str
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity, new: dict[str, Any], code: str
 ) -> None:
+    await adopt(database, small_city.city_id)
     answer = await client.post("/v1/settlements", json=new, headers=small_city.bearer("operator"))
     assert (answer.status_code, answer.json()["type"]) == (422, f"urn:carbon-bank:problem:{code}")
     listed = await client.get("/v1/settlements", headers=small_city.bearer("operator"))
     assert listed.json()["items"] == []
 
 
-async def test_a_policy_that_the_bank_does_not_ship_is_refused(
-    client: httpx.AsyncClient, small_city: SmallCity
+async def test_a_period_for_which_no_policy_is_in_force_is_refused_with_what_to_do(
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity
 ) -> None:
-    new = {"policy": "../../etc/passwd", "period": "2024-H1"}
-    answer = await client.post("/v1/settlements", json=new, headers=small_city.bearer("operator"))
-    assert answer.status_code in {404, 422}
-    assert answer.json()["type"].startswith("urn:carbon-bank:problem:programme.")
+    await adopt(database, small_city.city_id)
+    for period in ("2023-H2", "2021-Q1"):
+        answer = await client.post("/v1/settlements", json={"period": period}, headers=small_city.bearer("operator"))
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:carbon-bank:problem:programme.no_policy")
+        assert "approved by another person" in answer.json()["detail"]
 
 
 async def test_approving_ones_own_settlement_is_forbidden(
@@ -170,8 +171,8 @@ async def test_settlements_are_listed_newest_first(
     client: httpx.AsyncClient, database: Database, small_city: SmallCity
 ) -> None:
     numbers = []
-    for version in "abc":
-        numbers.append(await request(database, small_city.actors["operator"], policy_with(version=version)))
+    for _ in range(3):
+        numbers.append(await request(database, small_city.actors["operator"]))
         async with database.write() as session:
             await service.withdraw(session, small_city.actors["operator"], JULY_2024, numbers[-1], "the next")
     found = await pages(client, "/v1/settlements", small_city.bearer("approver"), 2)

@@ -147,6 +147,8 @@ async def test_awards_tell_the_numbers_behind_them(
     await settle(database, small_city)
     found = {award["commodity"]: award for award in await see(client, small_city, "alder", "awards")}
     assert found["electricity"] == {
+        "id": found["electricity"]["id"],
+        "policy_digest": KOREA.digest,
         "period": "2025-H1",
         "commodity": "electricity",
         "outcome": "reduction",

@@ -15,10 +15,15 @@ from carbon_bank import worker
 from carbon_bank.foundation.database import Database
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, service
-from tests.settlement.town import H1_2024, JULY_2024, KOREA, found_town, stored
+from tests.settlement.town import H1_2024, JULY_2024, KOREA, adopt, found_town, stored
 from tests.small_city import SmallCity
 
-NEW = {"policy": "korea-carbon-point@2024", "period": "2024-H1"}
+NEW = {"period": "2024-H1"}
+
+
+@pytest.fixture(autouse=True)
+async def _policy_in_force(database: Database, small_city: SmallCity) -> None:
+    await adopt(database, small_city.city_id)
 
 
 def jobs(owner: psycopg.Connection) -> list[tuple[Any, ...]]:
@@ -102,9 +107,7 @@ async def test_a_transaction_that_is_rolled_back_asked_for_no_job(
 
     with pytest.raises(Killed):
         async with database.write() as session:
-            await service.request_settlement(
-                session, small_city.actors["operator"], JULY_2024, policy=KOREA, period=H1_2024
-            )
+            await service.request_settlement(session, small_city.actors["operator"], JULY_2024, period=H1_2024)
             raise Killed
     assert jobs(owner) == []
     assert owner.execute("SELECT count(*) FROM settlement").fetchall() == [(0,)]

@@ -16,7 +16,7 @@ from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, Not
 from carbon_bank.programme.policy import parse_policy
 from carbon_bank.settlement import service
 from tests.ledger.books import as_application
-from tests.settlement.town import H1_2024, JULY_2024, KOREA, policy_with, request
+from tests.settlement.town import H1_2024, JULY_2024, KOREA, request
 from tests.small_city import SmallCity
 
 LATER = datetime(2024, 7, 21, 3, 0, tzinfo=UTC)
@@ -58,12 +58,6 @@ async def test_a_period_that_is_not_the_policys_is_refused_with_the_one_that_fit
     with pytest.raises(InvalidInput, match="The one that holds its first month is 2024-H1") as caught:
         await request(database, small_city.actors["operator"], period=Period.parse(period))
     assert caught.value.code == "programme.period"
-
-
-async def test_a_period_before_the_policy_is_refused(database: Database, small_city: SmallCity) -> None:
-    with pytest.raises(InvalidInput, match=r"2023-07-01.*Name the version that held then") as caught:
-        await request(database, small_city.actors["operator"], period=Period.parse("2023-H2"))
-    assert caught.value.code == "settlement.before_policy"
 
 
 async def test_a_period_is_settled_from_the_day_after_it_where_the_city_is(
@@ -160,15 +154,15 @@ async def test_a_withdrawn_settlement_stays_on_record_and_its_period_is_settled_
 ) -> None:
     operator = small_city.actors["operator"]
     number = await computed(database, small_city)
-    await act(database, service.withdraw, operator, LATER, number, "the wrong policy")
+    await act(database, service.withdraw, operator, LATER, number, "readings were missing")
     refused = await refusal(Conflict, database, service.approve, small_city.actors["approver"], LATER, number)
     assert refused.facts["state"] == "withdrawn"
-    again = await request(database, operator, policy_with(version="2024b"))
+    again = await request(database, operator)
     await worker.compute(database, again, 100)
     row = owner.execute(
         "SELECT state, withdrawn_by, withdrawn_reason FROM settlement WHERE id = %s", [number]
     ).fetchall()
-    assert row == [("withdrawn", operator.subject, "the wrong policy")]
+    assert row == [("withdrawn", operator.subject, "readings were missing")]
     counts = owner.execute("SELECT settlement_id, count(*) FROM award GROUP BY 1 ORDER BY 1").fetchall()
     assert counts == [(number, 6), (again, 6)], "two households with three meters each, both times"
 

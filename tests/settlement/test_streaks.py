@@ -25,6 +25,8 @@ def quarterly(version: str = "1") -> Policy:
         f"""
         policy: quarterly
         version: "{version}"
+        title: {{en: By quarters}}
+        source: [a test]
         effective_from: 2020-01-01
         period_months: 3
         anchor_month: 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -14,7 +14,7 @@ from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period, first_day
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.actor import Actor
-from carbon_bank.programme import rules
+from carbon_bank.programme import adoption_service, rules
 from carbon_bank.programme.policy import Policy, load_shipped, parse_policy
 from carbon_bank.readings import service as readings
 from carbon_bank.readings.intake import COLUMNS as READING_COLUMNS
@@ -165,12 +165,35 @@ async def look(database: Database, city: SmallCity) -> Town:
     return Town(ids.to_list(), found, tenures.drop("shared"), dwellings)
 
 
+async def adopt(
+    database: Database,
+    city_id: int,
+    policy: Policy = KOREA,
+    active_from: date | None = None,
+    now: datetime | None = None,
+) -> int:
+    """Have a policy proposed by one person and approved by another, from its first day on. Returns the adoption's number."""
+    first_day = active_from or policy.effective_from
+    then = now or datetime(first_day.year, first_day.month, first_day.day, tzinfo=UTC) - timedelta(days=2)
+    proposer, approver = Actor("person:9001", city_id=city_id), Actor("person:9002", city_id=city_id)
+    async with database.write() as session:
+        drafted = await adoption_service.draft_policy(session, proposer, then, policy, first_day)
+        assert drafted.id is not None
+        await adoption_service.propose(session, proposer, then, drafted.id)
+        await adoption_service.approve(session, approver, then, drafted.id, policy.digest)
+    return drafted.id
+
+
 async def request(
     database: Database, actor: Actor, policy: Policy = KOREA, period: Period = H1_2024, now: datetime = JULY_2024
 ) -> int:
-    """A settlement that is asked for, and computed by the test itself."""
+    """A settlement that is asked for, and computed by the test itself. The policy is adopted, where another is in force."""
+    async with database.read() as session:
+        found = await adoption_service.policy_in_force(session, actor.of_city(), period.first_day)
+    if found is None or found[1].digest != policy.digest:
+        await adopt(database, actor.of_city(), policy, period.first_day if found else None)
     async with database.write() as session:
-        made = await service.request_settlement(session, actor, now, policy=policy, period=period, in_background=False)
+        made = await service.request_settlement(session, actor, now, period=period, in_background=False)
     assert made.id is not None
     return made.id
 
