@@ -6,6 +6,7 @@ from enum import StrEnum
 
 
 class Permission(StrEnum):
+    AWARD_READ = "award.read"
     AWARD_REVIEW = "award.review"
     CITY_READ = "city.read"
     CITY_WRITE = "city.write"
@@ -42,6 +43,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset({P.CITY_READ, P.CITY_WRITE, P.PEOPLE_WRITE}),
     Role.APPROVER: frozenset(
         {
+            P.AWARD_READ,
             P.AWARD_REVIEW,
             P.CITY_READ,
             P.POLICY_APPROVE,
@@ -52,11 +54,12 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.AUDITOR: frozenset(
-        {P.CITY_READ, P.LEDGER_READ, P.POLICY_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}
+        {P.AWARD_READ, P.CITY_READ, P.LEDGER_READ, P.POLICY_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}
     ),
-    Role.HOUSEHOLD: frozenset({P.OWN_READ}),
+    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ}),
     Role.OPERATOR: frozenset(
         {
+            P.AWARD_READ,
             P.AWARD_REVIEW,
             P.CITY_READ,
             P.LEDGER_READ,

@@ -16,7 +16,7 @@ from carbon_bank.foundation.calendar import MONTHS_PER_YEAR, PERIOD_LENGTHS, Per
 from carbon_bank.foundation.errors import Fault
 from carbon_bank.foundation.units import COMBINED, Commodity
 from carbon_bank.programme.limits import DENOMINATOR_MAX
-from carbon_bank.programme.rationals import parse_rational
+from carbon_bank.programme.rationals import parse_rational, rational_text
 
 _DEFAULT_LOOKBACK_YEARS = 2
 
@@ -27,7 +27,7 @@ def contradictions(raw: dict[str, Any]) -> list[Fault]:
 
 
 def _fault(where: str, message: str) -> Fault:
-    return Fault(where, "programme.contradiction", f"{where}: {message}")
+    return Fault(where, "programme.contradiction", message)
 
 
 def _calendar(raw: dict[str, Any]) -> Iterator[Fault]:
@@ -62,7 +62,7 @@ def _reduction(raw: dict[str, Any]) -> Iterator[Fault]:
     elif basis == "per_commodity":
         for key in ("required", "min_commodities"):
             if key in reduction:
-                yield _fault(f"reduction.{key}", "belongs to the basis combined_co2e only.")
+                yield _fault(f"reduction.{key}", "It belongs to the basis combined_co2e only.")
         expected = commodities
     else:
         return
@@ -99,15 +99,19 @@ def _tiers(where: str, tiers: list[Any]) -> Iterator[Fault]:
         if not isinstance(tier, dict):
             continue
         for one, other in (("from", "above"), ("points", "points_per_unit")):
-            if (tier.get(one) is None) == (tier.get(other) is None):
-                yield _fault(here, f"A tier has either '{one}' or '{other}'.")
+            given = [key for key in (one, other) if tier.get(key) is not None]
+            if len(given) != 1:
+                found = "both" if given else "neither"
+                yield _fault(here, f"A tier has either '{one}' or '{other}'; this one has {found}.")
         is_above = tier.get("above") is not None
         bound = _rational(tier.get("above" if is_above else "from"))
         if bound is None:
             continue
         if last is not None and (bound, is_above) <= last:
+            told = f"{'above' if last[1] else 'from'} {rational_text(last[0])}"
             yield _fault(
-                f"{here}.{'above' if is_above else 'from'}", "Tiers stand in ascending order, each bound once."
+                f"{here}.{'above' if is_above else 'from'}",
+                f"It does not come after the tier before it ({told}): tiers stand in ascending order, each bound once.",
             )
         last = (bound, is_above)
 
@@ -130,13 +134,15 @@ def _same_keys(where: str, found: dict[str, Any], expected: list[str]) -> Iterat
     yield from _among(where, found, expected)
     for name in expected:
         if name not in found:
-            yield _fault(f"{where}.{name}", "is missing.")
+            yield _fault(f"{where}.{name}", f"Tiers for {name} are missing, which the policy pays for.")
 
 
 def _among(where: str, found: dict[str, Any], expected: list[str]) -> Iterator[Fault]:
     for name in found:
         if name in [*Commodity, COMBINED] and name not in expected:
-            yield _fault(f"{where}.{name}", f"is not expected here; this policy has {', '.join(expected) or 'none'}.")
+            yield _fault(
+                f"{where}.{name}", f"It is not expected here: this policy has {', '.join(expected) or 'none'}."
+            )
 
 
 def _commodities(raw: dict[str, Any]) -> list[str]:

@@ -9,180 +9,22 @@ Source: rules.md section 8; decision record 0003 (what the document leaves open)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from datetime import date
-from fractions import Fraction
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-)
+from pydantic import Field, ValidationError
 
-from carbon_bank.foundation.calendar import MONTHS_PER_YEAR, PERIOD_LENGTHS, Period
+from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.errors import Fault, InvalidInput, NotFound, TooLarge
-from carbon_bank.foundation.units import COMBINED, Commodity
 from carbon_bank.programme import limits
 from carbon_bank.programme.contradictions import contradictions
+from carbon_bank.programme.document import MAY_BE_NULL, PolicyDocument
+from carbon_bank.programme.document import Tier as Tier
 from carbon_bank.programme.faults import faults_of, invalid
-from carbon_bank.programme.findings import Code
-from carbon_bank.programme.rationals import rational_between, rational_text
 
-_MAY_BE_NULL = frozenset(
-    {"title", "source", "notes", "usage", "maintenance", "standard_use", "household_points_max", "review", "points"}
-)
 _SHIPPED = Path(__file__).parent.joinpath("policies")
-
-
-def _between(low: int, high: Fraction, low_counts: bool = True) -> PlainValidator:
-    return PlainValidator(partial(rational_between, low=Fraction(low), high=high, low_counts=low_counts))
-
-
-def _one_of(names: Iterable[str], what: str, make: Callable[[str], str]) -> BeforeValidator:
-    accepted = [str(name) for name in names]
-
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value not in accepted:
-            raise ValueError(f"'{value}' is no {what}. Write one of {', '.join(accepted)}.")
-        return make(value)
-
-    return BeforeValidator(check)
-
-
-def _period_length(months: int) -> int:
-    if months not in PERIOD_LENGTHS:
-        raise ValueError(f"A period is {', '.join(map(str, PERIOD_LENGTHS))} months long, not {months}.")
-    return months
-
-
-def _combined_list(value: object) -> object:
-    """The tiers of a combined rate may stand alone, without the key `combined` above them."""
-    return {COMBINED: value} if isinstance(value, list) else value
-
-
-_TEXT = PlainSerializer(rational_text, return_type=str)
-Share = Annotated[Fraction, _between(0, limits.SHARE_MAX, low_counts=False), _TEXT]
-Bound = Annotated[Fraction, _between(0, limits.SHARE_MAX), _TEXT]
-Factor = Annotated[Fraction, _between(0, limits.FACTOR_MAX), _TEXT]
-PointsPerUnit = Annotated[Fraction, _between(0, limits.POINTS_PER_UNIT_MAX), _TEXT]
-UsagePerDay = Annotated[Fraction, _between(0, limits.USAGE_PER_DAY_MAX), _TEXT]
-Points = Annotated[int, Field(ge=0, le=limits.POINTS_MAX)]
-CommodityName = Annotated[Commodity, _one_of(Commodity, "commodity", Commodity)]
-AwardCommodity = Annotated[str, _one_of([*Commodity, COMBINED], "commodity", str)]
-FindingCode = Annotated[Code, _one_of(Code, "finding", Code)]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
-Texts = Annotated[tuple[Text, ...], Field(strict=False, max_length=50)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$")]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=False)
-
-
-class CommodityRule(_Part):
-    """`factor`: kg CO2e of one kWh or m3; `source`: where it is from."""
-
-    factor: Factor
-    source: Text | None = None
-
-
-class UsageRule(_Part):
-    min_month_coverage: Share = Fraction(1)
-
-
-class BaselineRule(_Part):
-    """`min_months`: where it is left out, two thirds of the period's months, rounded up."""
-
-    method: Literal["same_months_mean"]
-    lookback_years: Annotated[int, Field(ge=1, le=limits.LOOKBACK_YEARS_MAX)] = 2
-    min_years: Annotated[int, Field(ge=1, le=limits.LOOKBACK_YEARS_MAX)] = 1
-    min_months: Annotated[int, Field(ge=1, le=MONTHS_PER_YEAR)] | None = None
-    history: Literal["tenure", "dwelling"] = "tenure"
-    newcomer: Literal["wait", "peer_mean"] = "wait"
-    peer_min: Annotated[int, Field(ge=1, le=limits.POPULATION_MAX)] = 30
-
-
-class Tier(_Part):
-    """`from_` (r >= it) or `above` (r > it); `points`, or `points_per_unit` (per kWh or m3; combined: per kg CO2e)."""
-
-    from_: Annotated[Share | None, Field(alias="from")] = None
-    above: Bound | None = None
-    points: Points | None = None
-    points_per_unit: PointsPerUnit | None = None
-
-
-class ReductionRule(_Part):
-    """`tiers`: by commodity, or for `combined_co2e` under `combined` (a bare list means the same)."""
-
-    basis: Literal["per_commodity", "combined_co2e"]
-    counted_max: Share | None = None
-    tiers: Annotated[
-        dict[
-            AwardCommodity, Annotated[tuple[Tier, ...], Field(strict=False, min_length=1, max_length=limits.TIERS_MAX)]
-        ],
-        BeforeValidator(_combined_list),
-    ]
-    required: Annotated[tuple[CommodityName, ...], Field(strict=False)] = ()
-    min_commodities: Annotated[int, Field(ge=1, le=len(Commodity))] = 1
-
-
-class MaintenanceRule(_Part):
-    after: Annotated[int, Field(ge=1, le=limits.STREAK_MAX)]
-    points: Annotated[dict[AwardCommodity, Points], Field(min_length=1)]
-
-
-class StandardUseRule(_Part):
-    share: Share
-    points: Annotated[dict[CommodityName, Points], Field(min_length=1)]
-
-
-class ReviewRule(_Part):
-    """`usage_per_day_below` in kWh or m3; `hold`: the findings that keep an award back, the others are notes."""
-
-    reduction_above: Bound = Fraction(1, 2)
-    estimated_share_above: Bound = Fraction(1, 2)
-    usage_per_day_below: dict[CommodityName, UsagePerDay] = Field(default_factory=dict)
-    hold: Annotated[tuple[FindingCode, ...], Field(strict=False)] = (
-        Code.REDUCTION_UNUSUAL,
-        Code.USAGE_VACANT,
-        Code.USAGE_ESTIMATED,
-        Code.METER_SHARED,
-    )
-
-
-class PointsRule(_Part):
-    valid_months: Annotated[int, Field(ge=1, le=limits.VALID_MONTHS_MAX)] | None = None
-
-
-class PolicyDocument(_Part):
-    """What a policy says, key by key. Source: rules.md section 8."""
-
-    policy: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
-    version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
-    title: Annotated[dict[Language, Text], Field(max_length=20)] | None = None
-    source: Texts = ()
-    notes: Texts = ()
-    effective_from: date
-    period_months: Annotated[int, AfterValidator(_period_length)]
-    anchor_month: Annotated[int, Field(ge=1, le=MONTHS_PER_YEAR)]
-    commodities: Annotated[dict[CommodityName, CommodityRule], Field(min_length=1)]
-    usage: UsageRule = UsageRule()
-    baseline: BaselineRule
-    reduction: ReductionRule
-    maintenance: MaintenanceRule | None = None
-    standard_use: StandardUseRule | None = None
-    household_points_max: Points | None = None
-    review: ReviewRule = ReviewRule()
-    points: PointsRule = PointsRule()
 
 
 class Policy(PolicyDocument):
@@ -253,7 +95,7 @@ def parse_policy(text: str) -> Policy:
             {"bytes": len(encoded), "bytes_max": limits.POLICY_BYTES_MAX},
         )
     raw = _read_yaml(text)
-    empty = {key for key in _MAY_BE_NULL if key in raw and raw[key] is None}
+    empty = {key for key in MAY_BE_NULL if key in raw and raw[key] is None}
     present = {key: value for key, value in raw.items() if key not in empty}
     document, faults = _validate(present)
     faults += [fault for fault in contradictions(present) if fault.where not in {known.where for known in faults}]
@@ -367,4 +209,4 @@ def _read_yaml(text: str) -> dict[str, Any]:
     else:
         if isinstance(raw, dict):
             return raw
-    raise invalid([Fault(where, "programme.yaml", f"{where}: {problem}")])
+    raise invalid([Fault(where, "programme.yaml", problem)])

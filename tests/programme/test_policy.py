@@ -114,13 +114,13 @@ class TestReading:
 @pytest.mark.parametrize(
     ("path", "value", "where", "says"),
     [
-        ("version", 2024, "version", "string"),
+        ("version", 2024, "version", "in quotes"),
         ("policy", "Korea Carbon", "policy", "pattern"),
         ("period_months", 5, "period_months", "1, 2, 3, 4, 6, 12"),
-        ("period_months", True, "period_months", "integer"),
+        ("period_months", True, "period_months", "whole number"),
         ("anchor_month", 13, "anchor_month", "12"),
         ("anchor_month", 0, "anchor_month", "1"),
-        ("effective_from", "2024-01-01", "effective_from", "date"),
+        ("effective_from", "2024-01-01", "effective_from", "without quotes"),
         ("effective_from", yaml.safe_load("2024-02-01"), "effective_from", "first day of a period"),
         ("commodities/steam", {"factor": "1"}, "commodities.steam", "electricity, gas, water"),
         ("commodities/gas", {}, "commodities.gas.factor", "required"),
@@ -132,17 +132,17 @@ class TestReading:
         ("commodities/gas/factor", "-1", "commodities.gas.factor", "at least 0"),
         ("commodities/gas", ..., "reduction.tiers.gas", "not expected"),
         ("reduction/tiers/gas", ..., "reduction.tiers.gas", "missing"),
-        ("reduction/tiers/gas", [], "reduction.tiers.gas", "at least 1"),
+        ("reduction/tiers/gas", [], "reduction.tiers.gas", "at least one entry"),
         ("reduction/tiers/gas/1/from", 0.1, "reduction.tiers.gas[1].from", "quotes"),
-        ("reduction/tiers/gas/1/from", "0.05", "reduction.tiers.gas[1].from", "ascending"),
-        ("reduction/tiers/gas/1/from", "0.01", "reduction.tiers.gas[1].from", "ascending"),
+        ("reduction/tiers/gas/1/from", "0.05", "reduction.tiers.gas[1].from", "after the tier before it (from 0.05)"),
+        ("reduction/tiers/gas/1/from", "0.01", "reduction.tiers.gas[1].from", "after the tier before it (from 0.05)"),
         ("reduction/tiers/gas/0/from", "0", "reduction.tiers.gas[0].from", "above 0"),
-        ("reduction/tiers/gas/1/above", "0.1", "reduction.tiers.gas[1]", "either 'from' or 'above'"),
-        ("reduction/tiers/gas/1/from", ..., "reduction.tiers.gas[1]", "either 'from' or 'above'"),
+        ("reduction/tiers/gas/1/above", "0.1", "reduction.tiers.gas[1]", "'from' or 'above'; this one has both"),
+        ("reduction/tiers/gas/1/from", ..., "reduction.tiers.gas[1]", "'from' or 'above'; this one has neither"),
         ("reduction/tiers/gas/1/points_per_unit", "70", "reduction.tiers.gas[1]", "either 'points'"),
         ("reduction/tiers/gas/1/points", ..., "reduction.tiers.gas[1]", "either 'points'"),
-        ("reduction/tiers/gas/1/points", -1, "reduction.tiers.gas[1].points", "greater"),
-        ("reduction/tiers/gas/1/points", 10**10, "reduction.tiers.gas[1].points", "less"),
+        ("reduction/tiers/gas/1/points", -1, "reduction.tiers.gas[1].points", "at least 0"),
+        ("reduction/tiers/gas/1/points", 10**10, "reduction.tiers.gas[1].points", "at most 1000000000"),
         ("reduction/tiers/gas/1/prize", 1, "reduction.tiers.gas[1].prize", "no key"),
         ("reduction/required", ["gas"], "reduction.required", "combined_co2e"),
         ("reduction/basis", "by_taste", "reduction.basis", "per_commodity"),
@@ -154,16 +154,23 @@ class TestReading:
         ("baseline/min_months", 7, "baseline.min_months", "the period has 6"),
         ("usage/min_month_coverage", "0", "usage.min_month_coverage", "above 0"),
         ("usage/min_month_coverage", "1.1", "usage.min_month_coverage", "at most 1"),
-        ("maintenance/after", 0, "maintenance.after", "greater"),
+        ("maintenance/after", 0, "maintenance.after", "at least 1"),
         ("maintenance/points/steam", 1, "maintenance.points.steam", "commodity"),
         ("maintenance/points", {"combined": 1}, "maintenance.points.combined", "not expected"),
         ("standard_use", {"share": "0.5"}, "standard_use.points", "required"),
-        ("household_points_max", -1, "household_points_max", "greater"),
+        ("household_points_max", -1, "household_points_max", "at least 0"),
         ("review/hold", ["usage.odd"], "review.hold[0]", "reduction.unusual"),
         ("review/usage_per_day_below", {"steam": "1"}, "review.usage_per_day_below.steam", "commodity"),
-        ("points/valid_months", 0, "points.valid_months", "greater"),
+        ("points/valid_months", 0, "points.valid_months", "at least 1"),
         ("baseline", ..., "baseline", "required"),
         ("colour", "green", "colour", "no key"),
+        ("title", "Carbon Point", "title", "key: value"),
+        ("title/en", "", "title.en", "empty"),
+        ("source", "a page", "source", "list"),
+        ("source", ["a page"] * 51, "source", "more than 50"),
+        ("notes/0", "x" * 2001, "notes[0]", "longer than 2000"),
+        ("reduction/tiers/gas/1", 6000, "reduction.tiers.gas[1]", "key: value"),
+        ("maintenance/after", 2.0, "maintenance.after", "whole number"),
     ],
 )  # fmt: skip
 def test_a_fault_is_told_by_its_key(path: str, value: Any, where: str, says: str) -> None:
@@ -180,6 +187,36 @@ def test_all_faults_are_told_at_once() -> None:
     assert set(faults(raw)) == {
         "anchor_month", "reduction.tiers.gas[1].from", "reduction.tiers.water[2].from", "baseline.min_years", "colour",
     }  # fmt: skip
+
+
+def test_one_answer_names_what_is_commonly_wrong_with_key_and_reason() -> None:
+    found = faults(
+        """
+policy: wrong
+version: "1"
+effective_from: 2024-01-01
+period_months: 6
+anchor_month: 1
+commodities: {electricity: {factor: "0.4"}, gas: {}, water: {factor: "0.3"}, steam: {factor: "1"}}
+baseline: {method: same_months_mean, min_months: 7}
+reduction:
+  basis: per_commodity
+  tiers:
+    electricity: [{from: "0.10", points: 2}, {from: "0.05", points: 1}, {from: "0.05", points: 3}]
+    gas: [{from: "0.05", above: "0.05", points: 3000}]
+    water: [{from: "0.05", points: -750}]
+"""
+    )
+    ascending = "tiers stand in ascending order, each bound once."
+    assert found == {
+        "baseline.min_months": "7 months cannot be had: the period has 6.",
+        "commodities.gas.factor": "This key is required.",
+        "commodities.steam": "'steam' is no commodity. Write one of electricity, gas, water.",
+        "reduction.tiers.electricity[1].from": f"It does not come after the tier before it (from 0.1): {ascending}",
+        "reduction.tiers.electricity[2].from": f"It does not come after the tier before it (from 0.05): {ascending}",
+        "reduction.tiers.gas[0]": "A tier has either 'from' or 'above'; this one has both.",
+        "reduction.tiers.water[0].points": "It must be at least 0.",
+    }
 
 
 class TestCombined:
