@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import procrastinate
@@ -22,7 +25,7 @@ from carbon_bank.ledger.service import Posted
 from carbon_bank.programme import rules
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, post_service
-from carbon_bank.settlement.compute_service import Chunk, Plan
+from carbon_bank.settlement.compute_service import Case, Chunk, Plan
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
 from carbon_bank.settlement.states import SettlementState
 
@@ -42,18 +45,59 @@ async def compute(
         plan = await compute_service.begin_computing(session, settlement_id)
     if plan.state is not SettlementState.COMPUTING:
         return plan
-    population = await _population(database, plan, chunk_households) if plan.policy.needs_population else None
-    async for chunk in _chunks(database, plan, plan.computed_to, chunk_households):
-        awards = await asyncio.to_thread(compute_service.judge_chunk, plan, chunk, population)
-        async with database.write() as session:
-            if not await compute_service.write_chunk(session, plan, chunk, awards):
-                log.info("settlement left to others", settlement_id=settlement_id, after=chunk.after)
-                return plan
-        if progress:
-            progress(chunk.households)
+    with TemporaryDirectory(prefix="carbon-bank-") as folder:
+        population, cases = await _compared(database, plan, chunk_households, Path(folder))
+        async for case in cases:
+            awards = await asyncio.to_thread(compute_service.award_case, plan, case, population)
+            async with database.write() as session:
+                if not await compute_service.write_chunk(session, plan, case, awards):
+                    log.info("settlement left to others", settlement_id=settlement_id, after=case.after)
+                    return plan
+            if progress:
+                progress(case.households)
     async with database.write() as session:
         await compute_service.finish_computing(session, WORKER, clock.now(), settlement_id)
     return plan
+
+
+async def _compared(
+    database: Database, plan: Plan, households: int, folder: Path
+) -> tuple[pl.DataFrame | None, AsyncIterator[Case]]:
+    """The city's totals, where the policy compares households, and the evaluated households that wait for their awards.
+
+    Where the totals are not known yet, everybody is evaluated for them; what that gave waits on disk, so that memory stays
+    flat and nobody is evaluated twice. A run that resumes finds the totals on record, and the households still to do.
+    """
+    if not plan.policy.needs_population:
+        return None, _evaluated(database, plan, plan.computed_to, households)
+    async with database.read() as session:
+        kept = await compute_service.kept_population(session, plan)
+    if kept is not None:
+        return kept, _evaluated(database, plan, plan.computed_to, households)
+    parts, waiting = [], []
+    async for case in _evaluated(database, plan, 0, households):
+        parts.append(rules.population(case.evaluated))
+        waiting.append(await asyncio.to_thread(_put_by, case, folder))
+    totals = rules.add_populations(parts)
+    async with database.write() as session:
+        await compute_service.keep_population(session, plan, totals)
+    return totals, _fetched(waiting)
+
+
+async def _evaluated(database: Database, plan: Plan, after: int, households: int) -> AsyncIterator[Case]:
+    async for chunk in _chunks(database, plan, after, households):
+        yield await asyncio.to_thread(compute_service.evaluate_chunk, plan, chunk)
+
+
+def _put_by(case: Case, folder: Path) -> tuple[Case, Path]:
+    path = folder / f"{case.after}.arrow"
+    case.evaluated.write_ipc(path)
+    return replace(case, evaluated=pl.DataFrame()), path
+
+
+async def _fetched(waiting: list[tuple[Case, Path]]) -> AsyncIterator[Case]:
+    for case, path in waiting:
+        yield replace(case, evaluated=await asyncio.to_thread(pl.read_ipc, path))
 
 
 async def _chunks(database: Database, plan: Plan, after: int, households: int) -> AsyncIterator[Chunk]:
@@ -70,13 +114,6 @@ async def _chunks(database: Database, plan: Plan, after: int, households: int) -
             yield chunk
         finally:
             chunk = await following
-
-
-async def _population(database: Database, plan: Plan, households: int) -> pl.DataFrame:
-    parts = []
-    async for chunk in _chunks(database, plan, 0, households):
-        parts.append(await asyncio.to_thread(compute_service.population_of_chunk, plan, chunk))
-    return rules.add_populations(parts)
 
 
 async def post(

@@ -126,6 +126,22 @@ async def postings(session: ReadSession, household_id: int, before_seq: int | No
     return (await session.exec(statement.order_by(col(Posting.seq).desc()).limit(limit))).all()
 
 
+async def postings_of_award(
+    session: ReadSession, household_id: int, settlement_id: int, commodity: str
+) -> Sequence[tuple[Posting, Lot | None]]:
+    is_its_lot = (col(Lot.household_id) == col(Posting.household_id)) & (col(Lot.lot_id) == col(Posting.seq))
+    statement = (
+        select(Posting, Lot)
+        .join(Lot, is_its_lot, isouter=True)
+        .where(
+            col(Posting.household_id) == household_id,
+            col(Posting.settlement_id) == settlement_id,
+            col(Posting.commodity) == commodity,
+        )
+    )
+    return (await session.exec(statement.order_by(col(Posting.seq)))).all()
+
+
 async def balance_effective(session: ReadSession, household_id: int, day: date) -> int:
     statement = select(func.coalesce(func.sum(Posting.amount), 0)).where(
         col(Posting.household_id) == household_id, col(Posting.effective_on) <= day

@@ -13,7 +13,9 @@ from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.ids import uuid7
 from carbon_bank.ledger import queries
 from carbon_bank.ledger.grants import GRANTS
-from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
+from carbon_bank.ledger.tables import Account, Journal
+from carbon_bank.ledger.tables import Lot as Lot
+from carbon_bank.ledger.tables import Posting as Posting
 
 Clock = Literal["effective", "recorded"]
 
@@ -88,6 +90,13 @@ async def spendable_lots(session: ReadSession, household_id: int, today: date) -
 async def statement(session: ReadSession, household_id: int, before_seq: int | None, limit: int) -> Sequence[Posting]:
     """An account's postings, the newest first."""
     return await queries.postings(session, household_id, before_seq, limit)
+
+
+async def postings_of_award(
+    session: ReadSession, household_id: int, settlement_id: int, commodity: str
+) -> Sequence[tuple[Posting, Lot | None]]:
+    """The postings of one award in their order, each with the lot that it made, if it made one."""
+    return await queries.postings_of_award(session, household_id, settlement_id, commodity)
 
 
 async def balance_as_of(session: ReadSession, household_id: int, day: date, by: Clock, end_of_day: datetime) -> int:

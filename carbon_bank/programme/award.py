@@ -82,8 +82,22 @@ def award(
     Source:  rules.md sections 4 to 7.
     """
     policy.require_period(period)
+    awards = award_with_steps(policy, period, compared(policy, evaluated, population), streaks)
+    return awards.select(AWARD_SCHEMA.names()).cast(AWARD_SCHEMA)
+
+
+def compared(policy: Policy, evaluated: pl.DataFrame, population: pl.DataFrame | None) -> pl.DataFrame:
+    """The cases of `evaluate` with what the city used on the mean, and newcomers with the baseline of their peers."""
     cases = evaluated.with_columns(pl.col("commodity").cast(AWARD_COMMODITY_DTYPE)).sort(_KEY)
-    cases = _with_population(policy, cases, population)
+    return _with_population(policy, cases, population)
+
+
+def award_with_steps(policy: Policy, period: Period, cases: pl.DataFrame, streaks: pl.DataFrame | None) -> pl.DataFrame:
+    """The awards of cases as `compared` returns them, with every column on the way to them.
+
+    Returns: AWARD_SCHEMA and, of what the explanation tells: `usage_num` and `reduction` over `baseline_den`,
+             `streak_before`, `standard_points` (null: does not apply), `points_uncapped`.
+    """
     noticed = about_usage(policy, period, cases)
     if policy.is_combined:
         counted = cases.filter(pl.col("usage").is_not_null() & pl.col("baseline_num").is_not_null())
@@ -97,8 +111,7 @@ def award(
     cases = _with_outcome(policy, cases)
     cases = _with_cap(policy, _with_standard_use(policy, cases))
     awards = _finished(policy, cases)
-    found = pl.concat([noticed, about_award(policy, cases)])
-    return findings.attach(awards, found).select(AWARD_SCHEMA.names()).cast(AWARD_SCHEMA)
+    return findings.attach(awards, pl.concat([noticed, about_award(policy, cases)]))
 
 
 def no_streaks() -> pl.DataFrame:
@@ -149,9 +162,9 @@ def _with_outcome(policy: Policy, cases: pl.DataFrame) -> pl.DataFrame:
     tier, points = pl.lit(None, dtype=pl.Int16), pl.lit(0, dtype=pl.Int64)
     for name, ladder in tiers.items():
         for number, rung in enumerate(ladder, start=1):  # the last one that holds applies
-            holds = (pl.col("commodity") == name) & _reaches(rung)
+            holds = (pl.col("commodity") == name) & reaches(rung)
             tier = pl.when(holds).then(pl.lit(number, dtype=pl.Int16)).otherwise(tier)
-            points = pl.when(holds).then(_points(policy, rung)).otherwise(points)
+            points = pl.when(holds).then(tier_points(policy, rung)).otherwise(points)
     cases = cases.with_columns(tier=tier, points=points)
     maintained = _maintenance_points(policy)
     missing = Outcome.NOT_EVALUABLE if policy.is_combined else Outcome.INCOMPLETE
@@ -179,12 +192,13 @@ def _with_outcome(policy: Policy, cases: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _reaches(tier: Tier) -> pl.Expr:
+def reaches(tier: Tier) -> pl.Expr:
+    """Whether a tier's bound holds for the reduction of a case."""
     num, den = pl.col("reduction"), pl.col("baseline_num")
     return above(num, den, tier.above) if tier.from_ is None else at_least(num, den, tier.from_)  # type: ignore[arg-type]
 
 
-def _points(policy: Policy, tier: Tier) -> pl.Expr:
+def tier_points(policy: Policy, tier: Tier) -> pl.Expr:
     """Fixed points, or so many for each unit of the counted reduction, rounded down."""
     if tier.points_per_unit is None:
         return pl.lit(tier.points, dtype=pl.Int64)

@@ -52,19 +52,18 @@ def with_baseline(policy: Policy, period: Period, rows: pl.DataFrame, usage: Mon
     Source:  rules.md section 4.
     """
     rule, needed = policy.baseline, policy.baseline_months_min
-    history = _history(policy, period, rows, usage)
-    common = lcm(*range(1, rule.lookback_years + 1))
-    sums, counts, possible = [], [], []
+    history = history_that_counts(policy, period, rows, usage)
+    common = means_denominator(policy)
+    means = [mean_of_years(policy, month) for month in period.months]
+    possible = []
     for month in period.months:
-        years = _years_before(month, rule.lookback_years)
-        found = pl.sum_horizontal(pl.col(str(year)).is_not_null().cast(pl.Int64) for year in years)
+        years = years_before(policy, month)
         held = pl.sum_horizontal((pl.col("tenure_since") <= first_day(year)).cast(pl.Int64) for year in years)
-        # lcm(1..years) / n is whole, so the sum over n years needs no fraction until the very end.
-        sums.append(pl.when(found > 0).then(pl.sum_horizontal(map(str, years)) * (common // found)).otherwise(0))
-        counts.append((found > 0).cast(pl.Int64))
         possible.append((held >= rule.min_years).cast(pl.Int64))
     history = history.with_columns(
-        total=pl.sum_horizontal(sums), count=pl.sum_horizontal(counts), possible=pl.sum_horizontal(possible)
+        total=pl.sum_horizontal(mean for mean, _ in means),
+        count=pl.sum_horizontal((found > 0).cast(pl.Int64) for _, found in means),
+        possible=pl.sum_horizontal(possible),
     )
     count, enough = pl.col("count"), pl.col("count") >= needed
     exists, full = enough & (pl.col("total") > 0), count == period.length
@@ -81,11 +80,28 @@ def with_baseline(policy: Policy, period: Period, rows: pl.DataFrame, usage: Mon
     return pl.concat([rows, figures, spikes], how="horizontal")
 
 
-def _years_before(month: int, years: int) -> list[int]:
-    return [month - back * MONTHS_PER_YEAR for back in range(1, years + 1)]
+def means_denominator(policy: Policy) -> int:
+    """lcm(1..years): over n of them it is whole, so a mean of n years needs no fraction until the very end."""
+    return lcm(*range(1, policy.baseline.lookback_years + 1))
 
 
-def _history(policy: Policy, period: Period, rows: pl.DataFrame, usage: MonthlyUsage) -> pl.DataFrame:
+def mean_of_years(policy: Policy, month: int) -> tuple[pl.Expr, pl.Expr]:
+    """b_m, the mean of a month in the years that count, times `means_denominator` (0 where none counts); and n, how many.
+
+    Over columns as `history_that_counts` returns them. Source: rules.md section 4.
+    """
+    years = years_before(policy, month)
+    found = pl.sum_horizontal(pl.col(str(year)).is_not_null().cast(pl.Int64) for year in years)
+    mean = pl.sum_horizontal(map(str, years)) * (means_denominator(policy) // found)
+    return pl.when(found > 0).then(mean).otherwise(0), found
+
+
+def years_before(policy: Policy, month: int) -> list[int]:
+    """The same month of each year that a baseline looks back to, the latest first."""
+    return [month - back * MONTHS_PER_YEAR for back in range(1, policy.baseline.lookback_years + 1)]
+
+
+def history_that_counts(policy: Policy, period: Period, rows: pl.DataFrame, usage: MonthlyUsage) -> pl.DataFrame:
     """`tenure_since` and a column for each month of the history: its usage where it belongs to the baseline, else null."""
     rule, months = policy.baseline, history_months(policy, period)
     history = rows.select("tenure_since").with_columns(usage.of_month(month).alias(str(month)) for month in months)
@@ -98,7 +114,7 @@ def _history(policy: Policy, period: Period, rows: pl.DataFrame, usage: MonthlyU
         return history
     kept = []
     for month in period.months:
-        years = _years_before(month, rule.lookback_years)
+        years = years_before(policy, month)
         found = pl.sum_horizontal(pl.col(str(year)).is_not_null().cast(pl.Int64) for year in years)
         kept += [pl.when(found >= rule.min_years).then(pl.col(str(year))).alias(str(year)) for year in years]
     return history.with_columns(kept)

@@ -29,13 +29,7 @@ def combine(policy: Policy, cases: pl.DataFrame) -> pl.DataFrame:
     Source:  rules.md section 5; limits.py for the bounds.
     """
     rule = policy.reduction
-    usable = cases.filter(pl.col("usage").is_not_null() & pl.col("baseline_num").is_not_null())
-    wide = cases.select("household_id").unique().sort("household_id")
-    for commodity in policy.commodities:
-        theirs = usable.filter(pl.col("commodity") == commodity.value)
-        columns = {f"{name}_{commodity}": name for name in ("usage", "baseline_num", "baseline_den", "tenure_since")}
-        wide = wide.join(theirs.select("household_id", **columns), on="household_id", how="left", maintain_order="left")
-    wide = _sums(policy, wide)
+    wide = _sums(policy, _side_by_side(policy, cases))
     present = {commodity: pl.col(f"usage_{commodity}").is_not_null() for commodity in policy.commodities}
     evaluable = pl.sum_horizontal(each.cast(pl.Int8) for each in present.values()) >= rule.min_commodities
     evaluable &= pl.all_horizontal(present[commodity] for commodity in rule.required) if rule.required else True
@@ -52,8 +46,48 @@ def combine(policy: Policy, cases: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def emission_parts(policy: Policy, cases: pl.DataFrame) -> pl.DataFrame:
+    """What each commodity adds to a combined case, for few households.
+
+    Args:    cases: as of `combine`.
+    Units:   grams CO2e over `den`.
+    Returns: `household_id, commodity, usage_part, baseline_part, den`; a row for each commodity that is added.
+    """
+    wide = _side_by_side(policy, cases)
+    usage, baseline, den = _parts(policy, wide)
+    return pl.concat(
+        wide.filter(pl.col(f"usage_{commodity}").is_not_null()).select(
+            "household_id",
+            commodity=pl.lit(commodity.value, dtype=AWARD_COMMODITY_DTYPE),
+            usage_part=usage[commodity],
+            baseline_part=baseline[commodity],
+            den=den,
+        )
+        for commodity in policy.commodities
+    )
+
+
+def _side_by_side(policy: Policy, cases: pl.DataFrame) -> pl.DataFrame:
+    """One row per household: `usage_gas`, `baseline_num_gas`, ... of the commodities that have both usage and baseline."""
+    usable = cases.filter(pl.col("usage").is_not_null() & pl.col("baseline_num").is_not_null())
+    wide = cases.select("household_id").unique().sort("household_id")
+    for commodity in policy.commodities:
+        theirs = usable.filter(pl.col("commodity") == commodity.value)
+        columns = {f"{name}_{commodity}": name for name in ("usage", "baseline_num", "baseline_den", "tenure_since")}
+        wide = wide.join(theirs.select("household_id", **columns), on="household_id", how="left", maintain_order="left")
+    return wide
+
+
 def _sums(policy: Policy, wide: pl.DataFrame) -> pl.DataFrame:
-    """`usage_num` and `baseline_num` over the product of the denominators, `baseline_den`.
+    """`usage_num` and `baseline_num` over the product of the denominators, `baseline_den`."""
+    usage, baseline, den = _parts(policy, wide)
+    return wide.with_columns(
+        usage_num=_sum(list(usage.values())), baseline_num=_sum(list(baseline.values())), baseline_den=den
+    )
+
+
+def _parts(policy: Policy, wide: pl.DataFrame) -> tuple[dict[Commodity, pl.Expr], dict[Commodity, pl.Expr], pl.Expr]:
+    """Usage and baseline of each commodity in grams, over the product of the denominators, which is the third.
 
     A factor in kg for each 1000 base units is grams for one.
     """
@@ -63,15 +97,13 @@ def _sums(policy: Policy, wide: pl.DataFrame) -> pl.DataFrame:
     _refuse_beyond_bounds(weights, common, wide)
     dens = {name: pl.col(f"baseline_den_{name}").fill_null(1) for name in policy.commodities}
     all_dens = _product(list(dens.values()))
-    usage, baseline = [], []
+    usage, baseline = {}, {}
     for commodity, weight in weights.items():
         others = _product([den for name, den in dens.items() if name != commodity])
         heavy = pl.lit(weight, dtype=pl.Int128)
-        baseline.append(pl.col(f"baseline_num_{commodity}").fill_null(0) * heavy * others)
-        usage.append(pl.col(f"usage_{commodity}").fill_null(0).cast(pl.Int128) * heavy * all_dens)
-    return wide.with_columns(
-        usage_num=_sum(usage), baseline_num=_sum(baseline), baseline_den=all_dens * pl.lit(common, dtype=pl.Int128)
-    )
+        baseline[commodity] = pl.col(f"baseline_num_{commodity}").fill_null(0) * heavy * others
+        usage[commodity] = pl.col(f"usage_{commodity}").fill_null(0).cast(pl.Int128) * heavy * all_dens
+    return usage, baseline, all_dens * pl.lit(common, dtype=pl.Int128)
 
 
 def _refuse_beyond_bounds(weights: Mapping[Commodity, int], common: int, wide: pl.DataFrame) -> None:

@@ -7,6 +7,8 @@ Source: rules.md sections 2 to 4 and 6.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from carbon_bank.foundation.calendar import Period, days_in_month
@@ -67,13 +69,36 @@ def evaluate(
              order. `usage` is null where a month is incomplete, the baseline where there is none.
     Raises:  InvalidInput `programme.period`; what `monthly_usage` raises.
     """
+    return assess(policy, period, measure(policy, period, readings, tenures), households)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was used month by month, from the first month of the history to the end of the period.
+
+    tenures:  those that count; `holdings`: the same, held as far back as history counts.
+    usage:    the grid of months.
+    """
+
+    tenures: pl.DataFrame
+    holdings: pl.DataFrame
+    usage: MonthlyUsage
+
+
+def measure(policy: Policy, period: Period, readings: pl.DataFrame, tenures: pl.DataFrame) -> Measured:
+    """The first half of `evaluate`: from readings to months. Args and Raises: as there."""
     policy.require_period(period)
     in_period = (pl.col("starts_on") < period.end_day) & (pl.col("ends_on") > period.first_day)
     ours = pl.col("commodity").is_in(pl.Series(list(policy.commodities), dtype=COMMODITY_DTYPE).implode())
     mine = tenures.with_columns(pl.col("commodity").cast(COMMODITY_DTYPE)).filter(in_period & ours)
     holdings = holdings_with_history(policy, period, mine.select(TENURE_SCHEMA.names()))
     months = [*history_months(policy, period), *period.months]
-    usage = monthly_usage(readings, holdings, months, policy.usage.min_month_coverage)
+    return Measured(mine, holdings, monthly_usage(readings, holdings, months, policy.usage.min_month_coverage))
+
+
+def assess(policy: Policy, period: Period, measured: Measured, households: pl.DataFrame | None) -> pl.DataFrame:
+    """The second half of `evaluate`: from months to usage and baseline. Args and Returns: as there."""
+    mine, usage = measured.tenures, measured.usage
     held = mine.group_by("household_id", "commodity").agg(tenure_since=pl.col("starts_on").max())
     rows = usage.rows.join(held, on=["household_id", "commodity"], how="left", maintain_order="left")
     rows = pl.concat([rows, _period_usage(period, usage)], how="horizontal")

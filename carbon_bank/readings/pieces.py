@@ -49,12 +49,13 @@ def cut(pairs: pl.DataFrame) -> pl.DataFrame:
     """The pieces of each reading that lie inside a holding, each in one month.
 
     Args:    pairs: one row per reading and holding that touch (PAIR_SCHEMA): `row` says whose the holding is, `start` and
-             `end` are the reading's, `held_from` and `held_to` the holding's.
+             `end` are the reading's, `held_from` and `held_to` the holding's. Other columns go along.
     Units:   quantity in base units, at most QUANTITY_MAX for a reading.
-    Returns: PIECE_SCHEMA, in no promised order; a reading outside its holding has no piece.
+    Returns: PIECE_SCHEMA and the other columns, in no promised order; a reading outside its holding has no piece.
     """
+    others = {name: dtype for name, dtype in pairs.schema.items() if name not in PAIR_SCHEMA}
     if pairs.is_empty():
-        return PIECE_SCHEMA.to_frame()
+        return pl.Schema({**PIECE_SCHEMA, **others}).to_frame()
     pieces = _at_holdings(_at_months(pairs.with_row_index("pair")))
     # The largest product is QUANTITY_MAX x the days of the reading: 64 bits hold it for any reading under 9,000,000 days.
     spread, length = pl.col("quantity") * pl.col("days"), pl.col("end") - pl.col("start")
@@ -62,7 +63,13 @@ def cut(pairs: pl.DataFrame) -> pl.DataFrame:
     uneven = pl.col("remainder") > 0
     whole = pl.concat([pieces.filter(~uneven), _largest_remainders(pieces.filter(uneven))])
     return whole.filter("inside").select(
-        "row", "month", pl.col("piece_start").alias("start"), "days", pl.col("share").alias("quantity"), "estimated"
+        "row",
+        "month",
+        pl.col("piece_start").alias("start"),
+        "days",
+        pl.col("share").alias("quantity"),
+        "estimated",
+        *others,
     )
 
 

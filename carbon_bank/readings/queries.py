@@ -113,6 +113,20 @@ async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.Dat
     return batch.id
 
 
+async def revisions_near(
+    session: ReadSession, meter_ids: Sequence[int], first: date, last: date
+) -> Sequence[MeterReading]:
+    """Every revision of readings whose periods touch [first, last), of few meters, in order."""
+    key = (MeterReading.meter_id, MeterReading.period_start, MeterReading.period_end, MeterReading.revision)
+    query = select(MeterReading).where(
+        col(MeterReading.meter_id).in_(meter_ids),
+        col(MeterReading.period_start) >= first - timedelta(days=PERIOD_DAYS_MAX),
+        col(MeterReading.period_start) < last,
+        col(MeterReading.period_end) > first,
+    )
+    return (await session.exec(query.order_by(*(col(part) for part in key)))).all()
+
+
 async def list_revisions(
     session: ReadSession, meter_id: int, after: Sequence[object] | None, limit: int
 ) -> Sequence[MeterReading]:

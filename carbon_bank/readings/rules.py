@@ -36,6 +36,19 @@ _TENURE: dict[str, type[pl.DataType] | pl.DataType] = {
     "ends_on": pl.Date,
 }
 TENURE_SCHEMA = pl.Schema(_TENURE)
+_PART: dict[str, type[pl.DataType] | pl.DataType] = {
+    "household_id": pl.Int64,
+    "commodity": COMMODITY_DTYPE,
+    "month": pl.Int32,
+    "meter_id": pl.Int64,
+    "period_start": pl.Date,
+    "period_end": pl.Date,
+    "reading_quantity": pl.Int64,
+    "estimated": pl.Boolean,
+    "days": pl.Int32,
+    "quantity": pl.Int64,
+}
+PART_SCHEMA = pl.Schema(_PART)
 
 READINGS_MAX = 9_000_000
 """Readings in one call: with QUANTITY_MAX each, any sum of them still fits 64 bits. Larger sets come in chunks."""
@@ -95,6 +108,35 @@ def monthly_usage(
     return MonthlyUsage(rows, tuple(months), _grid(cells, rows.height, months, coverage_min))
 
 
+def parts_of_readings(readings: pl.DataFrame, tenures: pl.DataFrame, months: Sequence[int]) -> pl.DataFrame:
+    """Which part of which reading went into which month: what `monthly_usage` adds up.
+
+    Args:    as of `monthly_usage`, for few households.
+    Returns: PART_SCHEMA by household, commodity, month and meter: `period_start`, `period_end` and `reading_quantity` are
+             the reading's, `days` and `quantity` those of its part.
+    """
+    months = sorted(set(months))
+    numbered = readings.select(READING_SCHEMA.names()).with_row_index("reading")
+    rows, holdings = _holdings(tenures)
+    pairs, whole = _pairs(numbered, holdings, months, ["reading"])
+    pieces = cut(pairs).filter(pl.col("month").is_in(months))
+    row, place = pl.col("cell") // len(months), (pl.col("cell") % len(months)).cast(pl.Int32)
+    uncut = whole.with_columns(
+        row=row, month=place.replace_strict(list(range(len(months))), months, return_dtype=pl.Int32)
+    )
+    parts = pl.concat(
+        [
+            uncut.select("row", "month", "reading", "quantity", days="days_covered"),
+            pieces.select(pl.col("row").cast(pl.Int64), "month", "reading", "quantity", "days"),
+        ]
+    )
+    known = numbered.rename({"quantity": "reading_quantity"})
+    owners = rows.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64))
+    parts = parts.join(known, on="reading", how="left").join(owners, on="row", how="left")
+    order = ["household_id", "commodity", "month", "meter_id", "period_start"]
+    return parts.select(PART_SCHEMA.names()).cast(PART_SCHEMA).sort(order)
+
+
 def _holdings(tenures: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of the grid, and the tenures with their `row` and whether no other of the row overlaps them: `alone`."""
     rows = tenures.select("household_id", "commodity").unique().sort("household_id", "commodity")
@@ -119,10 +161,13 @@ def _holdings(tenures: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows, pl.concat([holdings.filter(~several), few])
 
 
-def _pairs(readings: pl.DataFrame, holdings: pl.DataFrame, months: Sequence[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _pairs(
+    readings: pl.DataFrame, holdings: pl.DataFrame, months: Sequence[int], others: Sequence[str] = ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Readings with the holdings that they touch: those that must be cut, and the cells of those that need not be.
 
     A reading of just one calendar month, inside a holding that no other overlaps, is the usage of its cell: most are.
+    Args: others: further columns of the readings, which go along.
     """
     starts = pl.Series([day_number(first_day(month)) for month in months], dtype=pl.Int32)
     ends = pl.Series([day_number(first_day(month + 1)) for month in months], dtype=pl.Int32)
@@ -132,6 +177,7 @@ def _pairs(readings: pl.DataFrame, holdings: pl.DataFrame, months: Sequence[int]
         "estimated",
         start=pl.col("period_start").to_physical(),
         end=pl.col("period_end").to_physical(),
+        **{name: pl.col(name) for name in others},
     )
     place = starts.search_sorted(numbers["start"], side="right")
     touching = ends.search_sorted(numbers["start"], side="right") < starts.search_sorted(numbers["end"], side="left")
@@ -148,8 +194,9 @@ def _pairs(readings: pl.DataFrame, holdings: pl.DataFrame, months: Sequence[int]
         quantity="quantity",
         days_covered=days,
         days_estimated=pl.when("estimated").then(days).otherwise(0),
+        **{name: pl.col(name) for name in others},
     )
-    return pairs.filter(touch & ~direct).select(PAIR_SCHEMA.names()), whole
+    return pairs.filter(touch & ~direct).select(*PAIR_SCHEMA.names(), *others), whole
 
 
 def _cells_of_pieces(pieces: pl.DataFrame, holdings: pl.DataFrame, months: Sequence[int]) -> pl.DataFrame:

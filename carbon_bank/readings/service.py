@@ -16,7 +16,8 @@ from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import queries
 from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Status, judge, parse
-from carbon_bank.readings.tables import MeterReading, ReadingBatch
+from carbon_bank.readings.tables import MeterReading as MeterReading
+from carbon_bank.readings.tables import ReadingBatch
 from carbon_bank.registry.service import UtilityPlace
 from carbon_bank.trail.service import Act, record
 
@@ -174,6 +175,23 @@ async def readings_as_of(
         found = found.filter(pl.col("revision") == pl.col("revision").max().over(KEY))
         found = found.filter(pl.col("quantity") != queries.NO_QUANTITY)
     return found.drop("revision")
+
+
+async def history_of(
+    session: ReadSession, meter_ids: Sequence[int], first: date, last: date, as_of: datetime
+) -> list[tuple[MeterReading, bool]]:
+    """Every revision of the readings of a few meters, in order, and whether it stood at a moment.
+
+    Args: first, last: readings whose periods touch [first, last).
+    """
+    rows = await queries.revisions_near(session, meter_ids, first, last)
+    stood = {reading_key(row): row.revision for row in rows if row.recorded_at <= as_of}  # the last one wins
+    return [(row, stood.get(reading_key(row)) == row.revision) for row in rows]
+
+
+def reading_key(row: MeterReading) -> tuple[int, date, date]:
+    """What the revisions of one reading have in common: meter, first day, day after the last."""
+    return row.meter_id, row.period_start, row.period_end
 
 
 async def list_revisions(

@@ -1,6 +1,7 @@
 """Computing a settlement, one chunk of households at a time. `carbon_bank.worker` runs the steps, each its own transaction.
 
-Reading, judging and writing are three functions, so that PostgreSQL reads the next chunk while this one is judged.
+Reading, evaluating, awarding and writing are functions of their own: PostgreSQL reads the next chunk while this one is
+evaluated, and where households are compared all are evaluated, once, before the first award is made.
 """
 
 from __future__ import annotations
@@ -54,6 +55,17 @@ class Chunk:
     streaks: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class Case:
+    """Some households evaluated: what a chunk comes to before awards are made."""
+
+    after: int
+    last: int
+    households: int
+    evaluated: pl.DataFrame
+    streaks: pl.DataFrame
+
+
 async def begin_computing(session: WriteSession, settlement_id: int) -> Plan:
     """Fix the moment as of which the settlement reads, or take up where an interrupted run stopped."""
     settlement = await queries.lock(session, settlement_id)
@@ -64,10 +76,16 @@ async def begin_computing(session: WriteSession, settlement_id: int) -> Plan:
         settlement.households = await registry.count_households(session, settlement.city_id)
         settlement.state = SettlementState.COMPUTING.value
         await session.flush()
+    return await plan_of(session, settlement)
+
+
+async def plan_of(session: ReadSession, settlement: Settlement) -> Plan:
+    """What a settlement that has begun computing goes by, now as then."""
+    assert settlement.id is not None
     period = Period(settlement.first_month, settlement.months)
     as_of = settlement.as_of or settlement.requested_at
     return Plan(
-        settlement_id=settlement_id,
+        settlement_id=settlement.id,
         city_id=settlement.city_id,
         policy=await programme.policy_on_record(session, settlement.policy_id),
         period=period,
@@ -92,12 +110,20 @@ async def read_chunk(session: ReadSession, plan: Plan, after: int, households: i
     ids = await registry.household_ids(session, plan.city_id, after, households)
     if ids.is_empty():
         return None
-    first, last = int(ids[0]), int(ids[-1])
+    return await _inputs(session, plan, after, int(ids[0]), int(ids[-1]), len(ids))
+
+
+async def read_household(session: ReadSession, plan: Plan, household_id: int) -> Chunk:
+    """The inputs of one household alone, as of the plan's moment."""
+    return await _inputs(session, plan, household_id - 1, household_id, household_id, 1)
+
+
+async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last: int, households: int) -> Chunk:
     tenures = await registry.tenures_as_of(
         session, plan.city_id, first, last, plan.period.first_day, plan.period.end_day, plan.as_of
     )
     meters = tenures["meter_id"].unique().sort().to_list()
-    windows = [
+    found = [
         await readings.readings_as_of(session, meters, first_day, end_day, plan.as_of)
         for first_day, end_day in _windows(plan.period, plan.policy.baseline.lookback_years)
     ]
@@ -111,7 +137,7 @@ async def read_chunk(session: ReadSession, plan: Plan, after: int, households: i
         if plan.policy.needs_dwellings
         else rules.no_dwellings()
     )
-    return Chunk(after, last, len(ids), tenures, pl.concat(windows), dwellings, streaks)
+    return Chunk(after, last, households, tenures, pl.concat(found), dwellings, streaks)
 
 
 def _windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
@@ -127,20 +153,41 @@ def _windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
     return [(year.first_day, year.end_day) for year in years]
 
 
-def judge_chunk(plan: Plan, chunk: Chunk, population: pl.DataFrame | None) -> pl.DataFrame:
-    """The awards of a chunk, as rows of the table. Pure; takes a core for a while."""
+def evaluate_chunk(plan: Plan, chunk: Chunk) -> Case:
+    """What a chunk's households used and would have used. Pure; takes a core for a while."""
     evaluated = rules.evaluate(plan.policy, plan.period, chunk.readings, chunk.tenures, chunk.dwellings)
-    awards = rules.award(plan.policy, plan.period, evaluated, chunk.streaks, population)
+    return Case(chunk.after, chunk.last, chunk.households, evaluated, chunk.streaks)
+
+
+def award_case(plan: Plan, case: Case, population: pl.DataFrame | None) -> pl.DataFrame:
+    """The awards of evaluated households, as rows of the table. Pure.
+
+    Args: population: the whole city's totals, where the policy compares households.
+    """
+    awards = rules.award(plan.policy, plan.period, case.evaluated, case.streaks, population)
     return rules.award_rows(awards).select(pl.lit(plan.settlement_id, pl.Int64).alias("settlement_id"), pl.all())
 
 
-def population_of_chunk(plan: Plan, chunk: Chunk) -> pl.DataFrame:
-    """What a chunk adds to the city's totals, for policies that compare households."""
-    return rules.population(rules.evaluate(plan.policy, plan.period, chunk.readings, chunk.tenures, chunk.dwellings))
+async def kept_population(session: ReadSession, plan: Plan) -> pl.DataFrame | None:
+    """The city's totals as this settlement first added them up; null where it has none yet."""
+    rows = await queries.population(session, plan.settlement_id)
+    if not rows:
+        return None
+    table = [
+        row.model_dump(include=set(rules.POPULATION_SCHEMA)) | {"usage_total": int(row.usage_total)} for row in rows
+    ]
+    return pl.DataFrame(table, schema=rules.POPULATION_SCHEMA)
 
 
-async def write_chunk(session: WriteSession, plan: Plan, chunk: Chunk, awards: pl.DataFrame) -> bool:
-    """Record a chunk's awards. False where somebody else has gone on, or it was withdrawn: then nothing is written."""
+async def keep_population(session: WriteSession, plan: Plan, totals: pl.DataFrame) -> None:
+    """Keep the city's totals, once: for a run that resumes, and for the explanation of an award."""
+    await queries.lock(session, plan.settlement_id)
+    if await kept_population(session, plan) is None:
+        await queries.add_population(session, plan.settlement_id, totals)
+
+
+async def write_chunk(session: WriteSession, plan: Plan, chunk: Chunk | Case, awards: pl.DataFrame) -> bool:
+    """Record the awards of a chunk. False where somebody else has gone on, or it was withdrawn: then nothing is written."""
     settlement = await queries.lock(session, plan.settlement_id)
     assert settlement is not None
     if settlement.state != SettlementState.COMPUTING or settlement.computed_to != chunk.after:

@@ -13,7 +13,7 @@ from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.settlement.states import SettlementState
-from carbon_bank.settlement.tables import Award, Settlement, SettlementTotal
+from carbon_bank.settlement.tables import Award, Settlement, SettlementPopulation, SettlementTotal
 
 PAID = "('clear', 'released')"
 """Awards that are posted; held and rejected ones are not."""
@@ -68,6 +68,19 @@ async def streaks(session: ReadSession, settlement_id: int, first_id: int, last_
     schema = {"household_id": pl.Int64, "commodity": pl.Int16, "streak": pl.Int16}
     found = await fetch_columns(session, query, parameters, schema)
     return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(AWARD_COMMODITY_DTYPE))
+
+
+async def population(session: ReadSession, settlement_id: int) -> Sequence[SettlementPopulation]:
+    statement = select(SettlementPopulation).where(col(SettlementPopulation.settlement_id) == settlement_id)
+    return (await session.exec(statement.order_by(col(SettlementPopulation.place)))).all()
+
+
+async def add_population(session: WriteSession, settlement_id: int, totals: pl.DataFrame) -> None:
+    await copy_in(
+        session,
+        "settlement_population",
+        totals.with_row_index("place").with_columns(settlement_id=pl.lit(settlement_id, pl.Int64)),
+    )
 
 
 async def add_awards(session: WriteSession, awards: pl.DataFrame) -> int:

@@ -71,6 +71,35 @@ class SettlementTotal(SQLModel, table=True):
     avoided_g: Decimal = Field(sa_type=Numeric(38, 0))
 
 
+class SettlementPopulation(SQLModel, table=True):
+    """What the city used as a settlement saw it, by commodity and peer group, where its policy compares households.
+
+    Kept so that one award can be explained without computing the city again.
+    """
+
+    __tablename__ = "settlement_population"
+    __table_args__ = (
+        Index(
+            "settlement_population_group_key",
+            "settlement_id",
+            "commodity",
+            "dwelling_type",
+            "residents_band",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint("households > 0 AND usage_total >= 0", name="totals"),
+    )
+
+    settlement_id: int = reference("settlement.id", primary_key=True)
+    place: int = Field(primary_key=True)
+    commodity: str = words()
+    dwelling_type: str | None = words(default=None)
+    residents_band: int | None = small(default=None)
+    households: int = big()
+    usage_total: Decimal = Field(sa_type=Numeric(38, 0))
+
+
 class Award(SQLModel, table=True):
     """Points for one household, commodity and settlement. Quantities in base units (Wh, L), `combined` in grams CO2e.
 

@@ -93,7 +93,9 @@ async def half_done(database: Database, small_city: SmallCity, town: Town) -> in
         plan = await compute_service.begin_computing(session, number)
         chunk = await compute_service.read_chunk(session, plan, 0, 4)
         assert chunk is not None
-        await compute_service.write_chunk(session, plan, chunk, compute_service.judge_chunk(plan, chunk, None))
+        await compute_service.write_chunk(
+            session, plan, chunk, compute_service.award_case(plan, compute_service.evaluate_chunk(plan, chunk), None)
+        )
     return number
 
 

@@ -59,7 +59,7 @@ async def compute_one_chunk(database: Database, plan: Plan, after: int, househol
     async with database.read() as session:
         chunk = await compute_service.read_chunk(session, plan, after, households)
     assert chunk is not None
-    awards = compute_service.judge_chunk(plan, chunk, None)
+    awards = compute_service.award_case(plan, compute_service.evaluate_chunk(plan, chunk), None)
     async with database.write() as session:
         assert await compute_service.write_chunk(session, plan, chunk, awards)
     return chunk.last
@@ -192,8 +192,8 @@ async def test_a_chunk_is_written_once_and_only_behind_the_one_before(
         following = await compute_service.read_chunk(session, plan, chunk.last, 4)
         assert following is not None
         assert await compute_service.read_chunk(session, plan, following.last, 4) is None
-    awards = compute_service.judge_chunk(plan, chunk, None)
-    ahead = compute_service.judge_chunk(plan, following, None)
+    awards = compute_service.award_case(plan, compute_service.evaluate_chunk(plan, chunk), None)
+    ahead = compute_service.award_case(plan, compute_service.evaluate_chunk(plan, following), None)
     async with database.write() as session:
         assert not await compute_service.write_chunk(session, plan, following, ahead)
         assert await compute_service.write_chunk(session, plan, chunk, awards)

@@ -125,7 +125,7 @@ async def test_a_worker_goes_on_with_a_settlement_that_another_left_half_done(
         plan = await compute_service.begin_computing(session, number)
         chunk = await compute_service.read_chunk(session, plan, 0, 9)
         assert chunk is not None
-        awards = compute_service.judge_chunk(plan, chunk, None)
+        awards = compute_service.award_case(plan, compute_service.evaluate_chunk(plan, chunk), None)
         assert await compute_service.write_chunk(session, plan, chunk, awards)
     await worker.work(database, settings, until_empty=True)
     assert await stored(database, number) == town.judged(KOREA, H1_2024)
