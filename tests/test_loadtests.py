@@ -39,10 +39,10 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, obj
 
 
 def test_all_benches_leave_a_figure_each(figures: dict[str, dict[str, object]]) -> None:
-    assert set(figures) == {f"settle-{HOUSEHOLDS}", f"post-{HOUSEHOLDS}"}
+    assert set(figures) == {f"{name}-{HOUSEHOLDS}" for name in ("settle", "rules", "post")}
 
 
-@pytest.mark.parametrize("name", ["settle", "post"])
+@pytest.mark.parametrize("name", ["settle", "rules", "post"])
 def test_a_figure_tells_both_sides_of_every_round_the_ratio_the_memory_and_the_machine(
     figures: dict[str, dict[str, object]], name: str
 ) -> None:

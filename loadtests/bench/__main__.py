@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench settle|post|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench settle|rules|post|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated
 
 import typer
 
-from loadtests.bench import harness, post, settle
+from loadtests.bench import harness, post, rules, settle
 from loadtests.bench.harness import Bench
 
 SIZE, SIZE_OF_ALL = 20_000, 5_000
-BENCHES: dict[str, type[Bench]] = {"settle": settle.Settle, "post": post.Post}
+BENCHES: dict[str, type[Bench]] = {"settle": settle.Settle, "rules": rules.Rules, "post": post.Post}
 
 
 class Name(StrEnum):
     SETTLE = "settle"
+    RULES = "rules"
     POST = "post"
     ALL = "all"
 
