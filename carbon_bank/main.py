@@ -21,7 +21,7 @@ from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
 from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
-from carbon_bank.settlement import account_api, award_api, household_api, review_api
+from carbon_bank.settlement import account_api, award_api, household_api, outlook_api, review_api
 from carbon_bank.settlement import api as settlement
 
 ROOMS = (
@@ -35,6 +35,7 @@ ROOMS = (
     review_api,
     award_api,
     household_api,
+    outlook_api,
     account_api,
 )
 DESCRIPTION = """

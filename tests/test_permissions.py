@@ -51,6 +51,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/households/{household_id}/postings": P.LEDGER_READ,
     "GET /v1/me": P.OWN_READ,
     "GET /v1/me/awards": P.OWN_READ,
+    "GET /v1/me/outlook": P.OWN_READ,
     "GET /v1/me/points": P.OWN_READ,
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,

@@ -107,7 +107,7 @@ def award_with_steps(policy: Policy, period: Period, cases: pl.DataFrame, streak
         cases = combine(policy, cases)
     else:
         cases = cases.with_columns(usage_num=pl.col("usage").cast(pl.Int128) * pl.col("baseline_den"))
-    cases = _with_streak(period, cases.with_columns(reduction=pl.col("baseline_num") - pl.col("usage_num")), streaks)
+    cases = with_streak(period, cases.with_columns(reduction=pl.col("baseline_num") - pl.col("usage_num")), streaks)
     cases = _with_outcome(policy, cases)
     cases = _with_cap(policy, _with_standard_use(policy, cases))
     awards = _finished(policy, cases)
@@ -146,7 +146,7 @@ def _with_population(policy: Policy, cases: pl.DataFrame, population: pl.DataFra
     )
 
 
-def _with_streak(period: Period, cases: pl.DataFrame, streaks: pl.DataFrame | None) -> pl.DataFrame:
+def with_streak(period: Period, cases: pl.DataFrame, streaks: pl.DataFrame | None) -> pl.DataFrame:
     """`streak_before`: the run of reductions that ended with the preceding period, 0 for a new tenure."""
     if streaks is None:
         return cases.with_columns(streak_before=pl.lit(0, dtype=pl.Int16))

@@ -125,7 +125,7 @@ async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last
     meters = tenures["meter_id"].unique().sort().to_list()
     found = [
         await readings.readings_as_of(session, meters, first_day, end_day, plan.as_of)
-        for first_day, end_day in _windows(plan.period, plan.policy.baseline.lookback_years)
+        for first_day, end_day in windows(plan.period, plan.policy.baseline.lookback_years)
     ]
     streaks = (
         await queries.streaks(session, plan.preceding_id, first, last)
@@ -140,7 +140,7 @@ async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last
     return Chunk(after, last, households, tenures, pl.concat(found), dwellings, streaks)
 
 
-def _windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
+def windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
     """The days that decide: those of the period, and of the same months of each year before.
 
     No reading can lie in two windows: they are at least six months apart, or one.

@@ -210,7 +210,7 @@ async def test_an_award_that_depends_on_the_city_is_explained_from_the_totals_th
 
     electricity = totals.filter(commodity="electricity")
     households, usage = electricity["households"].sum(), electricity["usage_total"].sum()
-    standard = (await explained(client, small_city, "auditor", of(small_city, number, "saver")))["explanation"]
+    standard = (await explained(client, small_city, "auditor", of(small_city, number, "vacant")))["explanation"]
     assert standard["standard_use"]["holds"] and standard["points"]["standard_use"] == 700
     assert Fraction(standard["standard_use"]["most"]) == Fraction(995, 1000) * Fraction(usage, households)
     newcomer = f"{number}-{town.households[-12:][2]}-electricity"
