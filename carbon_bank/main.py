@@ -16,7 +16,7 @@ from carbon_bank.foundation.doors import Doors
 from carbon_bank.identity import api as identity
 from carbon_bank.identity import tokens
 from carbon_bank.identity.access import open_to_all
-from carbon_bank.programme import adoption_api
+from carbon_bank.programme import adoption_api, compare_api
 from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
 from carbon_bank.registry import api as registry
@@ -27,6 +27,7 @@ from carbon_bank.settlement import api as settlement
 ROOMS = (
     health,
     identity,
+    compare_api,
     programme,
     adoption_api,
     registry,

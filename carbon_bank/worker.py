@@ -19,10 +19,17 @@ import structlog
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
+from carbon_bank.foundation.errors import Refusal
 from carbon_bank.foundation.jobs import QUEUE
 from carbon_bank.identity.actor import WORKER
 from carbon_bank.ledger.service import Posted
-from carbon_bank.programme import rules
+from carbon_bank.programme import compare_service, rules
+from carbon_bank.programme.compare_service import COMPARE_TASK, Trial
+from carbon_bank.programme.comparison import compare, totals
+from carbon_bank.programme.comparison_report import report
+from carbon_bank.programme.policy import Policy
+from carbon_bank.programme.span import periods_within
+from carbon_bank.programme.sweep import factors_of
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, post_service
 from carbon_bank.settlement.compute_service import Case, Chunk, Plan
@@ -131,6 +138,43 @@ async def post(
         return await post_service.finish_posting(session, WORKER, clock.now(), settlement_id)
 
 
+async def compare_over_city(database: Database, comparison_id: int, chunk_households: int) -> None:
+    """Compare two policies over a city. What refuses the comparison itself is recorded as its failure."""
+    async with database.write() as session:
+        trial = await compare_service.begin(session, comparison_id)
+    if trial is None:
+        return
+    try:
+        awards = [await _try_policy(database, trial, policy, chunk_households) for policy in trial.policies]
+        async with database.read() as session:
+            homes = await compare_service.homes_of(session, trial)
+        found = await asyncio.to_thread(compare, awards[0], awards[1], homes, factors_of(trial.policies[0]))
+        swept = [(value, totals(each)) for value, each in zip(trial.sweep_values, awards[2:], strict=True)]
+        told, failure = report(found, trial.unit_price, swept), None
+    except Refusal as refusal:
+        told, failure = None, str(refusal)
+    async with database.write() as session:
+        await compare_service.finish(session, clock.now(), comparison_id, told, failure)
+
+
+async def _try_policy(database: Database, trial: Trial, policy: Policy, households: int) -> pl.DataFrame:
+    """The awards that a policy would have made of a city in the periods of a comparison."""
+    streaks, awards = None, []
+    for period in periods_within(policy, trial.first_month, trial.end_month):
+        evaluated: list[pl.DataFrame] = []
+        after = 0
+        while True:
+            async with database.read() as session:
+                part = await compare_service.evaluate_next(session, trial, policy, period, after, households)
+            if part is None:
+                break
+            after = part[0]
+            evaluated.append(part[1])
+        made, streaks = await asyncio.to_thread(compare_service.awards_of_period, policy, period, evaluated, streaks)
+        awards.append(made)
+    return pl.concat(awards)
+
+
 def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     """The job queue in the bank's database, with the tasks that are known."""
     connector = procrastinate.PsycopgConnector(
@@ -144,6 +188,10 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     @app.task(name=COMPUTE_TASK, queue=QUEUE, retry=RETRIES)
     async def compute_settlement(settlement_id: int) -> None:
         await compute(database, settlement_id, settings.chunk_households)
+
+    @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES)
+    async def compare_policies(comparison_id: int) -> None:
+        await compare_over_city(database, comparison_id, settings.chunk_households)
 
     @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
     async def post_settlement(settlement_id: int) -> None:

@@ -82,6 +82,7 @@ LIBRARIES_FOR_LAW = {"polars", "numpy"}
 MORE_LIBRARIES: dict[str, set[str]] = {
     "programme/document.py": {"pydantic"},  # the keys of the policy document
     "programme/policy.py": {"pydantic", "yaml"},  # reads and validates it
+    "programme/sweep.py": {"yaml"},  # writes it again with another value
 }
 IMPURE = {"asyncio", "http", "os", "random", "secrets", "socket", "subprocess", "threading", "time", "urllib"}
 CLOCKS = {"datetime": {"now", "utcnow", "today"}, "date": {"today"}, "uuid": {"uuid1", "uuid4"}}

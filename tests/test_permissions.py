@@ -56,6 +56,9 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,
     "GET /v1/policies": None,
+    "GET /v1/policies/comparisons": P.POLICY_READ,
+    "GET /v1/policies/comparisons/{comparison_id}": P.POLICY_READ,
+    "GET /v1/policies/comparisons/{comparison_id}/groups.csv": P.POLICY_READ,
     "GET /v1/policies/schema": None,
     "GET /v1/policies/{reference}": None,
     "GET /v1/policies/{reference}/page": None,
@@ -78,6 +81,7 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/households": P.REGISTRY_WRITE,
     "POST /v1/meters": P.REGISTRY_WRITE,
     "POST /v1/people": P.PEOPLE_WRITE,
+    "POST /v1/policies/compare": P.POLICY_PREPARE,
     "POST /v1/readings": P.READINGS_WRITE,
     "POST /v1/settlements": P.SETTLEMENT_PREPARE,
     "POST /v1/settlements/{settlement_id}/approve": P.SETTLEMENT_APPROVE,
@@ -209,6 +213,7 @@ async def send(client: httpx.AsyncClient, route: str, headers: dict[str, str], *
 NOTHING: dict[str, int | str] = {
     "adoption_id": NO_OBJECT,
     "award_id": f"{NO_OBJECT}-1-water",
+    "comparison_id": NO_OBJECT,
     "household_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
@@ -278,9 +283,13 @@ async def objects(
     tenure = owner.execute("SELECT id FROM tenure WHERE household_id = %s", [small_city.alder]).fetchone()
     assert tenure is not None
     settlement = made.json()["id"]
+    pair = {"a": DRAFT["policy"], "b": DRAFT["policy"], "periods": "2026-H1"}
+    compared = await client.post("/v1/policies/compare", json=pair, headers=small_city.bearer("operator"))
+    assert compared.status_code == 202, compared.text
     await worker.compute(database, settlement, 100)
     return {
         "adoption_id": drafted.json()["id"],
+        "comparison_id": compared.json()["id"],
         "award_id": f"{settlement}-{small_city.alder}-water",
         "household_id": small_city.alder,
         "settlement_id": settlement,

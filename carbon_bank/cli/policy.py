@@ -1,4 +1,4 @@
-"""`carbon-bank policy list | show | validate | schema`, and the life of a policy in a city."""
+"""`carbon-bank policy list | show | validate | schema | compare`, and the life of a policy in a city."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from carbon_bank.cli import policy_life
+from carbon_bank.cli import policy_lab, policy_life
 from carbon_bank.programme.document import policy_schema
 from carbon_bank.programme.page import policy_page
 from carbon_bank.programme.page_words import PageLanguage
@@ -26,6 +26,7 @@ for _command in (
     policy_life.withdraw,
 ):
     app.command()(_command)
+app.command("compare")(policy_lab.compare_policies)
 
 SHIPPED_OR_FILE = typer.Argument(help="A shipped policy, as korea-carbon-point@2024, or a file.")
 

@@ -70,7 +70,7 @@ def simulate(
     chosen = load_policy(policy)
     target = _format(out, format_)
     _refuse_one_file_twice(Path(policy), readings, households, out, skip_bad_rows)
-    judged, homes = _read(readings, households, skip_bad_rows)
+    judged, homes = read_judged(readings, households, skip_bad_rows)
     settled = periods_to_settle(chosen, periods, judged.rows)
     awards = _simulate(chosen, found_city(judged, homes), settled)
     with _quiet_when_nobody_reads():
@@ -94,7 +94,7 @@ def _refuse_one_file_twice(*paths: Path | None) -> None:
         raise InvalidInput("simulate.same_file", f"{', '.join(twice)} is named twice. Give every file its own name.")
 
 
-def _read(readings: Path, households: Path | None, skip_to: Path | None) -> tuple[Judged, pl.DataFrame | None]:
+def read_judged(readings: Path, households: Path | None, skip_to: Path | None) -> tuple[Judged, pl.DataFrame | None]:
     """The sound readings and households; exit 2 where a row is bad, unless bad rows go to a file of their own."""
     sent = {readings: read_rows(readings, READING_COLUMNS)}
     judged = {readings: judge_readings(sent[readings], clock.now().date())}

@@ -5,6 +5,7 @@ Source: rules.md section 4; decision record 0002 (what belongs to the history).
 
 from __future__ import annotations
 
+from datetime import date
 from math import lcm
 
 import polars as pl
@@ -22,6 +23,19 @@ def history_months(policy: Policy, period: Period) -> list[int]:
     """The months that a baseline may be made of, ascending."""
     years = range(policy.baseline.lookback_years, 0, -1)
     return [month - years_back * MONTHS_PER_YEAR for years_back in years for month in period.months]
+
+
+def windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
+    """The days that decide: those of the period, and of the same months of each year before.
+
+    No reading can lie in two windows: they are at least six months apart, or one.
+    """
+    years = [
+        Period(period.first_month - back * MONTHS_PER_YEAR, period.length) for back in range(lookback_years, -1, -1)
+    ]
+    if period.length == MONTHS_PER_YEAR:
+        return [(years[0].first_day, years[-1].end_day)]
+    return [(year.first_day, year.end_day) for year in years]
 
 
 def holdings_with_history(policy: Policy, period: Period, tenures: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from carbon_bank.programme.award import (
     award_rows,
     no_streaks,
 )
-from carbon_bank.programme.baseline import history_months
+from carbon_bank.programme.baseline import history_months, windows
 from carbon_bank.programme.evaluation import EVALUATED_SCHEMA, HOUSEHOLD_SCHEMA, evaluate, mark_shared, no_dwellings
 from carbon_bank.programme.findings import Code, Severity
 from carbon_bank.programme.monthly import monthly_with_baseline
@@ -46,4 +46,5 @@ __all__ = [
     "no_dwellings",
     "no_streaks",
     "population",
+    "windows",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import SQLModel
 
-from carbon_bank.foundation.tables import Moment, identity_key, instant, reference, words
+from carbon_bank.foundation.tables import Moment, document, identity_key, instant, reference, words
 from carbon_bank.programme.adoption import AdoptionState
 
 
@@ -37,7 +38,9 @@ class PolicyAdoption(SQLModel, table=True):
         ),
         CheckConstraint("state IN ('draft', 'proposed', 'approved', 'rejected', 'withdrawn')", name="state"),
         CheckConstraint("approved_by <> drafted_by AND approved_by <> proposed_by", name="four_eyes"),
-        CheckConstraint("state <> 'approved' OR (approved_by IS NOT NULL AND approved_at IS NOT NULL)", name="approved"),
+        CheckConstraint(
+            "state <> 'approved' OR (approved_by IS NOT NULL AND approved_at IS NOT NULL)", name="approved"
+        ),
         CheckConstraint(
             "state NOT IN ('proposed', 'approved', 'rejected') OR (proposed_by IS NOT NULL AND proposed_at IS NOT NULL)",
             name="proposed",
@@ -64,3 +67,31 @@ class PolicyAdoption(SQLModel, table=True):
     closed_by: str | None = words(default=None)
     closed_at: Moment | None = instant(default=None)
     closed_reason: str | None = words(default=None)
+
+
+class PolicyComparison(SQLModel, table=True):
+    """Two policies over a city's past readings, [first_month, end_month). Its report is made by a job."""
+
+    __tablename__ = "policy_comparison"
+    __table_args__ = (
+        CheckConstraint("state IN ('requested', 'done', 'failed')", name="state"),
+        CheckConstraint("(state = 'requested') = (finished_at IS NULL)", name="finished"),
+        CheckConstraint("end_month > first_month", name="span"),
+    )
+
+    id: int | None = identity_key()
+    city_id: int = reference("city.id", index=True)
+    policy_a_id: int = reference("policy.id")
+    policy_b_id: int = reference("policy.id")
+    first_month: int
+    end_month: int
+    unit_price: str = words()
+    sweep_key: str | None = words(default=None)
+    sweep_values: list[str] = document(default_factory=list)
+    requested_by: str = words()
+    requested_at: Moment = instant()
+    state: str = words(default="requested")
+    as_of: Moment | None = instant(default=None)
+    report: dict[str, Any] | None = document(default=None)
+    failure: str | None = words(default=None)
+    finished_at: Moment | None = instant(default=None)

@@ -7,11 +7,11 @@ evaluated, and where households are compared all are evaluated, once, before the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 import polars as pl
 
-from carbon_bank.foundation.calendar import MONTHS_PER_YEAR, Period
+from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.moments import fixed_moment
@@ -125,7 +125,7 @@ async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last
     meters = tenures["meter_id"].unique().sort().to_list()
     found = [
         await readings.readings_as_of(session, meters, first_day, end_day, plan.as_of)
-        for first_day, end_day in windows(plan.period, plan.policy.baseline.lookback_years)
+        for first_day, end_day in rules.windows(plan.period, plan.policy.baseline.lookback_years)
     ]
     streaks = (
         await queries.streaks(session, plan.preceding_id, first, last)
@@ -138,19 +138,6 @@ async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last
         else rules.no_dwellings()
     )
     return Chunk(after, last, households, tenures, pl.concat(found), dwellings, streaks)
-
-
-def windows(period: Period, lookback_years: int) -> list[tuple[date, date]]:
-    """The days that decide: those of the period, and of the same months of each year before.
-
-    No reading can lie in two windows: they are at least six months apart, or one.
-    """
-    years = [
-        Period(period.first_month - back * MONTHS_PER_YEAR, period.length) for back in range(lookback_years, -1, -1)
-    ]
-    if period.length == MONTHS_PER_YEAR:
-        return [(years[0].first_day, years[-1].end_day)]
-    return [(year.first_day, year.end_day) for year in years]
 
 
 def evaluate_chunk(plan: Plan, chunk: Chunk) -> Case:

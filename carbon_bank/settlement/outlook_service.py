@@ -11,12 +11,12 @@ from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period, first_day, month_of
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.identity.actor import Actor
+from carbon_bank.programme import rules
 from carbon_bank.programme.outlook import Outlook, outlooks
 from carbon_bank.programme.policy import Policy
 from carbon_bank.readings import service as readings
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import queries
-from carbon_bank.settlement.compute_service import windows
 from carbon_bank.settlement.usage_service import policy_shown
 
 
@@ -42,7 +42,7 @@ async def outlook_of(session: ReadSession, actor: Actor, now: datetime) -> Outlo
     meters = tenures["meter_id"].unique().sort().to_list()
     found = [
         await readings.readings_as_of(session, meters, start, end, now)
-        for start, end in windows(period, policy.baseline.lookback_years)
+        for start, end in rules.windows(period, policy.baseline.lookback_years)
     ]
     before = await queries.live(session, city_id, str(period.shift(-1)))
     streaks = None

@@ -24,6 +24,7 @@ class Act(StrEnum):
     METER_ADDED = "meter.added"
     PERSON_ADDED = "person.added"
     POLICY_APPROVED = "policy.approved"
+    POLICY_COMPARED = "policy.compared"
     POLICY_DRAFTED = "policy.drafted"
     POLICY_PROPOSED = "policy.proposed"
     POLICY_REJECTED = "policy.rejected"

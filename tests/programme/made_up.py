@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -37,14 +38,17 @@ def months(first: str, quantities: list[int | None], meter: int = METER) -> list
 
 
 def three_years(
-    of_2024: int | list[int | None], of_2025: int | list[int | None], of_2026: int | list[int | None]
+    of_2024: int | list[int | None],
+    of_2025: int | list[int | None],
+    of_2026: int | list[int | None],
+    meter: int = METER,
 ) -> list[Reading]:
     """The first halves of three years, month by month; one number for all six months."""
     halves = {"2024-01": of_2024, "2025-01": of_2025, "2026-01": of_2026}
     return [
         reading
         for first, quantities in halves.items()
-        for reading in months(first, [quantities] * 6 if isinstance(quantities, int) else quantities)
+        for reading in months(first, [quantities] * 6 if isinstance(quantities, int) else quantities, meter)
     ]
 
 
@@ -78,3 +82,10 @@ def streak_of(run: int, commodity: str = "electricity") -> pl.DataFrame:
     return pl.DataFrame({"household_id": [HOUSEHOLD], "commodity": [commodity], "streak": [run]}).cast(
         {"streak": pl.Int16}
     )
+
+
+def told(row: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The findings of an award: code to severity and numbers, in their order."""
+    found = json.loads(row["findings"])
+    assert row["finding_codes"] == ";".join(each["code"] for each in found)
+    return {each["code"]: (each["severity"], each["numbers"]) for each in found}

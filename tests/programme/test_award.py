@@ -305,11 +305,11 @@ class TestFindings:
 
 
 def test_awards_are_stored_with_their_state_of_review() -> None:
-    [row] = settle_all(three_years(100, 100, 20), [tenure()])
+    rows = settle_all(three_years(100, 100, 20), [tenure()]) + settle_all(three_years(100, 100, 90), [tenure()])
 
-    stored = award_rows(pl.DataFrame([row]))
-    assert stored["review"].to_list() == ["held"]
-    assert "held" not in stored.columns
+    stored = award_rows(pl.DataFrame(rows))
+    assert stored["review"].to_list() == ["held", "clear"]
+    assert set(rows[0]) - set(stored.columns) == {"held", "finding_codes", "reduction_bp"}
 
 
 def test_a_period_that_the_policy_does_not_settle_is_refused() -> None:

@@ -17,7 +17,7 @@ from tests.programme.oracle import Reading, month, month_start
 from tests.programme.worlds import World, household_frame, random_world, reading_frame, settle, tenure_frame
 
 seeds = st.integers(0, 2**32)
-some = settings(max_examples=40, deadline=None)
+some = settings(max_examples=settings.default.max_examples * 2 // 5, deadline=None)
 
 
 @some

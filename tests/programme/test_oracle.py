@@ -47,14 +47,14 @@ def assert_same(world: World, awards: list[pl.DataFrame]) -> None:
         assert list(found) == sorted(found)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.integers(0, 2**32))
 def test_a_city_is_settled_as_the_rules_read_day_by_day(seed: int) -> None:
     world = random_world(Random(seed))
     assert_same(world, settle(world, PERIODS))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=settings.default.max_examples * 2 // 5, deadline=None)
 @given(st.integers(0, 2**32))
 def test_a_household_near_the_tiers_is_settled_as_the_rules_read(seed: int) -> None:
     world = quiet_world(Random(seed))

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon_bank.foundation.units import QUANTITY_MAX, UNITS, Commodity, to_base, units_of
-from carbon_bank.readings.quantities import QUANTITY_REASONS, base_quantities
+from carbon_bank.readings import quantities
+from carbon_bank.readings.quantities import CALORIFIC_VALUE_MAX, QUANTITY_REASONS, base_quantities
 
 
 def judged(
@@ -87,6 +88,29 @@ def test_gas_in_energy_needs_the_calorific_value_of_the_meter() -> None:
     assert judged("1", "kWh", "gas", calorific_value=0) == "readings.unit"
     assert judged("1", "m3", "gas", calorific_value=10_600) == 1000
     assert judged("1", "kWh", "water", calorific_value=10_600) == "readings.unit"
+
+
+@pytest.mark.parametrize(
+    ("calorific_value", "expected"),
+    [(1, 10**9), (CALORIFIC_VALUE_MAX, 1000), (CALORIFIC_VALUE_MAX + 1, "readings.unit"), (-1, "readings.unit")],
+)
+def test_a_calorific_value_counts_within_its_bounds(calorific_value: int, expected: object) -> None:
+    assert judged("1000", "kWh", "gas", calorific_value=calorific_value) == expected
+
+
+def test_the_table_of_factors_holds_each_commodity_in_its_units_and_gas_in_those_of_energy() -> None:
+    rows = quantities._factor_table().rows(named=True)
+    found = {
+        (row["commodity"], row["unit"]): (row["numerator"], row["denominator"], row["from_energy"]) for row in rows
+    }
+    own = {
+        (commodity.value, name): (UNITS[name].numerator, UNITS[name].denominator, False)
+        for commodity in Commodity
+        for name in units_of(commodity)
+    }
+    energy = {("gas", "Wh"): (1000, 1, True), ("gas", "kWh"): (10**6, 1, True), ("gas", "MWh"): (10**9, 1, True)}
+    assert found == own | energy
+    assert len(rows) == len(found)
 
 
 def test_rows_keep_their_order_and_their_columns() -> None:

@@ -1,7 +1,7 @@
 """The city's totals as a settlement saw them, kept for the explanation of its awards
 
-Revision: 0005
-Before:   0004
+Revision: 0004
+Before:   0003
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

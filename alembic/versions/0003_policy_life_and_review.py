@@ -1,6 +1,6 @@
 """The life of a policy in a city, and what people decided about held awards
 
-Revision: 0004
+Revision: 0003
 Before:   0002
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
+revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
