@@ -126,10 +126,19 @@ async def get_groups(comparison_id: Id, session: Reading, actor: Reader) -> Plai
         )
     text = io.StringIO()
     rows = [_flat(row) for row in [asked.report["total"], *asked.report["groups"]] if row is not None]
-    table = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    table = csv.DictWriter(text, _COLUMNS)
     table.writeheader()
     table.writerows(rows)
     return PlainTextResponse(text.getvalue(), media_type="text/csv")
+
+
+_COLUMNS = ["dimension", "group", "households"]
+_COLUMNS += [
+    f"{name}_{side}"
+    for name in ("points", "payees", "awards", "cost", "avoided_g", "avoided_paid_g", "points_per_tonne")
+    for side in "ab"
+]
+_COLUMNS += ["gainers", "losers", "gained", "lost"]
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
