@@ -136,6 +136,9 @@ def simulate_periods(
         for readings, tenures, households in _chunks(policy, city, period):
             evaluated.append(evaluate(policy, period, readings, tenures, households))
             step()
+        if not evaluated:  # a file without a row
+            yield TOLD_SCHEMA.to_frame()
+            continue
         totals = add_populations(map(population, evaluated)) if policy.needs_population else None
         awards = pl.concat([award(policy, period, chunk, streaks, totals) for chunk in evaluated])
         awards = _with_absent(policy, city, awards)

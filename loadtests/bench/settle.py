@@ -95,5 +95,5 @@ class Settle:
         async with self._bank.database.write() as session:
             await settlement.withdraw(session, OPERATOR, NOW, self._settlement_id, "the next round begins")
         with self._bank.unguarded() as owner:
-            owner.execute("TRUNCATE award, limit_award, settlement_total")
+            owner.execute("TRUNCATE award, award_review, limit_award, settlement_total")
         self._bank.settle_down("award", "settlement")

@@ -14,7 +14,7 @@ from carbon_bank.foundation.calendar import Period, month_of
 from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.readings.pieces import PAIR_SCHEMA, cut, day_number
 from carbon_bank.readings.rules import monthly_usage
-from tests.programme.oracle import Reading, Tenure, parts, usage_of_month
+from tests.programme.oracle import Holding, Reading, Tenure, parts, usage_of_month
 from tests.programme.worlds import FAR, reading_frame, tenure_frame
 
 JAN, FEB, MAR, APR = (date(2026, month, 1) for month in (1, 2, 3, 4))
@@ -155,9 +155,9 @@ def test_covered_days_are_those_that_a_count_day_by_day_finds(
 ) -> None:
     readings, tenures = home
     found = monthly_usage(reading_frame(readings), tenure_frame(tenures), MONTHS, Fraction(coverage)).table()
-    holdings = [(t.meter, t.start, t.end) for t in tenures]
+    holdings = [Holding(t.start, t.end, [r for r in readings if r.meter == t.meter]) for t in tenures]
     for row in found.to_dicts():
-        expected = usage_of_month(holdings, readings, row["month"], Fraction(coverage))
+        expected = usage_of_month(holdings, row["month"], Fraction(coverage))
         assert (row["usage"], row["days_covered"], row["days_estimated"]) == (
             expected.usage, expected.covered, expected.estimated,
         )  # fmt: skip
