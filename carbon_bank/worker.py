@@ -88,6 +88,8 @@ async def _compared(
     totals = rules.add_populations(parts)
     async with database.write() as session:
         await compute_service.keep_population(session, plan, totals)
+    if plan.computed_to:  # totals of nobody are not on record: a city without a single complete usage, taken up again
+        return totals, _evaluated(database, plan, plan.computed_to, households)
     return totals, _fetched(waiting)
 
 

@@ -6,8 +6,11 @@ one that `scripts/test --database URL` names.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -27,10 +30,16 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def server_url() -> str:
     """A PostgreSQL server on which databases can be made."""
     given = os.environ.get("CARBON_BANK_TEST_DATABASE_URL")
-    return given or embedded.start(tmp_path_factory.mktemp("server"), embedded.THROWAWAY)
+    if given:
+        return given
+    # Not below pytest's own folder: another run of pytest closes that to the server's user, and the server ends.
+    folder = tempfile.mkdtemp(prefix="carbon-bank-tests-")
+    # The server stops when this process ends; registered before it, the folder goes after it.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return embedded.start(Path(folder), embedded.THROWAWAY)
 
 
 @pytest.fixture(scope="session")

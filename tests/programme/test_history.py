@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from carbon_bank.foundation.calendar import Period, month_of
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
+from carbon_bank.programme.baseline import history_months, windows
 from carbon_bank.programme.evaluation import measure
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.rules import evaluate
@@ -39,6 +41,26 @@ def baseline(row: dict[str, Any]) -> Fraction:
 
 def evaluated(readings: list[Reading], tenures: list[Tenure], policy: Policy = KOREA) -> list[dict[str, Any]]:
     return evaluate(policy, H1_2026, reading_frame(readings), tenure_frame(tenures)).to_dicts()
+
+
+class TestWindows:
+    """The days that readings are asked for."""
+
+    def test_they_are_the_months_of_the_period_in_each_year_the_latest_last(self) -> None:
+        assert windows(Period.parse("2026-H2"), 2) == [
+            (date(2024, 7, 1), date(2025, 1, 1)), (date(2025, 7, 1), date(2026, 1, 1)),
+            (date(2026, 7, 1), date(2027, 1, 1)),
+        ]  # fmt: skip
+        assert windows(Period.parse("2026-03"), 1) == [
+            (date(2025, 3, 1), date(2025, 4, 1)), (date(2026, 3, 1), date(2026, 4, 1)),
+        ]  # fmt: skip
+
+    def test_whole_years_are_one_window(self) -> None:
+        assert windows(Period.parse("2026"), 3) == [(date(2023, 1, 1), date(2027, 1, 1))]
+
+    def test_they_hold_every_month_of_the_history(self) -> None:
+        held = {month for start, end in windows(H1_2026, 2) for month in range(month_of(start), month_of(end))}
+        assert held == {*history_months(KOREA, H1_2026), *H1_2026.months}
 
 
 class TestOfTheTenure:

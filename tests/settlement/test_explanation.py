@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -32,6 +33,7 @@ from tests.settlement.town import (
 )
 from tests.small_city import SmallCity
 
+PAGE = Path(__file__).parents[2] / "docs" / "explanation.md"
 PROBLEM = "urn:carbon-bank:problem:"
 SAVER, VACANT = 8, 6
 """Households of the town: one used 7 % less, one a third, which is held as unusual."""
@@ -245,6 +247,21 @@ async def test_totals_are_kept_once_however_often_a_run_is_cut_off(
     assert owner.execute(rows).fetchall() == first
 
 
+async def test_a_run_over_a_city_without_totals_goes_on_where_it_was_cut_off(
+    database: Database, small_city: SmallCity
+) -> None:
+    town = await found_town(database, small_city, 12, use=lambda *_: None)
+    number = await request(database, small_city.actors["operator"], COMPARING)
+
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await worker.compute(database, number, 5, stop)
+    await worker.compute(database, number, 4)
+    assert await stored(database, number) == town.judged(COMPARING, H1_2024)
+
+
 async def test_without_the_totals_an_award_that_needs_them_is_not_explained(
     client: httpx.AsyncClient, database: Database, small_city: SmallCity, owner: psycopg.Connection
 ) -> None:
@@ -285,6 +302,8 @@ async def test_the_steps_are_told_in_either_language(
     assert "Outcome: reduction. Points: 5,000." in english_text
     assert "감축량: 1,815 kWh - 1,674 kWh = 141 kWh, 감축률 7.76% (내림)." in korean_text
     assert "결과: 감축. 포인트: 5,000." in korean_text
+    page = PAGE.read_text("utf-8")
+    assert "\n".join(each["text"] for each in english) in page, "docs/explanation.md shows all of them"
     default = await explained(client, small_city, "auditor", award)
     assert (default["language"], default["sentences"]) == ("en", english)
     assert (await ask(client, small_city, "auditor", award, "fr")).status_code == 422
