@@ -12,9 +12,10 @@ from carbon_bank.foundation import moments
 from carbon_bank.foundation.database import Database, WriteSession, parse_url, plain_url
 from carbon_bank.foundation.errors import InvalidInput
 
-APPEND_ONLY = {"journal", "lot_use", "policy", "posting", "reading", "reading_batch", "settlement_total", "trail"}
+APPEND_ONLY = {"award_review", "journal", "lot_use", "policy", "posting", "reading", "reading_batch"}
+APPEND_ONLY |= {"settlement_population", "settlement_total", "trail"}
 """Tables of which no row is ever changed or removed."""
-KEPT = {"account", "award", "household", "lot", "meter", "settlement", "tenure"}
+KEPT = {"account", "award", "household", "lot", "meter", "policy_adoption", "policy_comparison", "settlement", "tenure"}
 """Tables of which no row is ever removed."""
 UPDATABLE = {
     "account": None,
@@ -23,6 +24,11 @@ UPDATABLE = {
     "district": {"parent_id"},
     "lot": {"remaining"},
     "person": {"password_hash", "disabled_at"},
+    "policy_adoption": {
+        *("policy_id", "active_from", "state", "proposed_by", "proposed_at", "approved_by", "approved_at"),
+        *("closed_by", "closed_at", "closed_reason"),
+    },
+    "policy_comparison": {"state", "as_of", "report", "failure", "finished_at"},
     "settlement": None,
     "tenure": {"ends_on", "ended_at"},
 }
