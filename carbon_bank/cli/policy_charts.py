@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from carbon_bank.programme.comparison import UNKNOWN, Comparison
+from carbon_bank.programme.rationals import parse_rational
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#777777"
 """From the palette of Okabe and Ito, which the colour-blind can tell apart."""
@@ -69,14 +70,22 @@ def _changes(found: Comparison, a: str, b: str) -> Figure:
 def _sweep(swept: pl.DataFrame, b: str, key: str) -> Figure:
     figure = Figure(figsize=(9, 7), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
+    places = _places(swept["value"].to_list())
     for axes, name, told, colour in ((upper, "points", "points", BLUE), (lower, "payees", "households paid", ORANGE)):
-        axes.plot(range(swept.height), swept[name].to_list(), marker="o", color=colour)
+        axes.plot(places, swept[name].to_list(), marker="o", color=colour)
         axes.set_ylim(0, max(*swept[name].to_list(), 1) * 1.1)
         _plain(axes, told)
     upper.set_title(f"{b} with another {key}")
-    lower.set_xticks(range(swept.height), swept["value"].to_list(), rotation=45 if swept.height > 12 else 0)
+    lower.set_xticks(places, swept["value"].to_list(), rotation=45 if swept.height > 12 else 0)
     lower.set_xlabel(key)
     return figure
+
+
+def _places(values: list[str]) -> list[float]:
+    """Where the values stand on the axis: numbers as far apart as they are, words one after the other."""
+    numbers = [parse_rational(value) for value in values]
+    known = [float(number) for number in numbers if number is not None]
+    return known if len(known) == len(values) else [float(place) for place in range(len(values))]
 
 
 def _plain(axes: Axes, label: str) -> None:

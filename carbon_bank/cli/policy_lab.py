@@ -9,19 +9,28 @@ from typing import Annotated
 
 import polars as pl
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from carbon_bank.cli.policy_charts import draw
 from carbon_bank.cli.simulate import read_judged
-from carbon_bank.cli.simulate_run import City, found_city, simulate_periods
+from carbon_bank.cli.simulate_run import City, found_city, simulate_alike
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.programme.comparison import DIMENSIONS, Comparison, compare, points_per_tonne, totals
+from carbon_bank.programme.comparison import (
+    DIMENSIONS,
+    Comparison,
+    Totals,
+    add_totals,
+    compare,
+    points_per_tonne,
+    totals,
+)
 from carbon_bank.programme.policy import Policy, load_policy
 from carbon_bank.programme.rationals import parse_rational, rational_text
 from carbon_bank.programme.span import periods_within, span_of
-from carbon_bank.programme.sweep import Sweep, factors_of, with_value
+from carbon_bank.programme.sweep import Sweep, evaluated_alike, factors_of, with_value
 
 GRAMS_PER_KILOGRAM = 1000
 
@@ -47,18 +56,16 @@ def compare_policies(
     if price is None or price < 0:
         raise InvalidInput("programme.unit_price", f"'{unit_price}' is no price. Write a decimal of 0 or more, as 1.4.")
     tried = Sweep.parse(sweep) if sweep else None
-    first, end = span_of(periods)
-    for policy in (one, other):
-        periods_within(policy, first, end)
+    span = span_of(periods)
     variants = [with_value(other, tried.key, value) for value in tried.values] if tried else []
+    for policy in (one, other, *variants):
+        periods_within(policy, *span)
     judged, homes = read_judged(readings, households, None)
     city = found_city(judged, homes)
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Settling", total=2 + len(variants))
-        awards = [_awards(each, city, first, end, progress, task) for each in (one, other)]
-        swept = [totals(_awards(each, city, first, end, progress, task)) for each in variants]
-    found = compare(awards[0], awards[1], _homes(city, homes), factors_of(one))
+    if city.households.is_empty():
+        raise InvalidInput("simulate.no_rows", f"{readings} has no row below its header: there is nothing to compare.")
+    a_awards, b_awards, swept = _tried([one, other, *variants], city, span)
+    found = compare(a_awards, b_awards, _homes(city, homes), factors_of(one))
     _print(found, one, other, price, currency)
     table = _sweep_table(tried, swept, price)
     if tried is not None:
@@ -69,11 +76,26 @@ def compare_policies(
         print(f"Tables and charts are in {out}", file=sys.stderr)
 
 
-def _awards(policy: Policy, city: City, first: int, end: int, progress: Progress, task: object) -> pl.DataFrame:
-    periods = periods_within(policy, first, end)
-    rows = pl.concat(simulate_periods(policy, city, periods, lambda: None))
-    progress.advance(task)  # type: ignore[arg-type]
-    return rows.rename({"avoided_g_co2e": "avoided_g"})
+def _tried(
+    policies: list[Policy], city: City, span: tuple[int, int]
+) -> tuple[pl.DataFrame, pl.DataFrame, list[Totals]]:
+    """The awards under A and under B, and what those under each value of a sweep come to."""
+    pair: list[list[pl.DataFrame]] = [[], []]
+    swept: list[list[Totals]] = [[] for _ in policies[2:]]
+    settled = [(places, periods_within(policies[places[0]], *span)) for places in evaluated_alike(policies)]
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Settling", total=sum(len(periods) for _, periods in settled) * city.chunks)
+        for places, periods in settled:
+            alike = [policies[place] for place in places]
+            for made in simulate_alike(alike, city, periods, lambda: progress.advance(task)):
+                for place, told in zip(places, made, strict=True):
+                    awards = told.rename({"avoided_g_co2e": "avoided_g"})
+                    if place < len(pair):
+                        pair[place].append(awards)
+                    else:
+                        swept[place - len(pair)].append(totals(awards))
+    return pl.concat(pair[0]), pl.concat(pair[1]), [add_totals(each) for each in swept]
 
 
 def _homes(city: City, homes: pl.DataFrame | None) -> pl.DataFrame:
@@ -88,6 +110,12 @@ def _cost(points: int, price: Fraction) -> str:
     return rational_text(points * price)
 
 
+def _grouped(number: str) -> str:
+    """`3825000.5` as `3,825,000.5`; a fraction as it is."""
+    whole, point, rest = number.partition(".")
+    return f"{int(whole):,}{point}{rest}" if whole.isdecimal() else number
+
+
 def _kilograms(grams: int) -> int:
     return grams // GRAMS_PER_KILOGRAM
 
@@ -100,7 +128,7 @@ def _print(found: Comparison, a: Policy, b: Policy, price: Fraction, currency: s
     lines = {
         "points": [f"{row[f'points_{side}']:,}" for side in "ab"],
         "households paid": [f"{row[f'payees_{side}']:,} of {row['households']:,}" for side in "ab"],
-        f"cost {currency}".strip(): [f"{_cost(int(row[f'points_{side}']), price)}" for side in "ab"],
+        f"cost {currency}".strip(): [_grouped(_cost(int(row[f"points_{side}"]), price)) for side in "ab"],
         "kg CO2e avoided, all": [f"{_kilograms(int(row[f'avoided_g_{side}'])):,}" for side in "ab"],
         "kg CO2e avoided, paid": [f"{_kilograms(int(row[f'avoided_paid_g_{side}'])):,}" for side in "ab"],
         "points per tonne paid": [_per_tonne(row, side) for side in "ab"],
@@ -116,12 +144,10 @@ def _print(found: Comparison, a: Policy, b: Policy, price: Fraction, currency: s
         shown = groups.select(
             pl.col("group").alias(dimension.replace("_", " ")),
             "households",
-            "points_a",
-            "points_b",
-            "payees_a",
-            "payees_b",
-            "gainers",
-            "losers",
+            *(pl.col(f"points_{side}").alias(f"points {side.upper()}") for side in "ab"),
+            *(pl.col(f"payees_{side}").alias(f"paid {side.upper()}") for side in "ab"),
+            gain="gainers",
+            lose="losers",
         )
         console.print(_rich(f"By {dimension.replace('_', ' ')}", shown))
     console.print(_rich("Change of points for a household", found.changes))
@@ -135,23 +161,26 @@ def _per_tonne(row: dict[str, int | str], side: str) -> str:
 
 
 def _rich(title: str, frame: pl.DataFrame) -> Table:
-    table = Table(title=title)
+    """A table that fits into 80 columns, and breaks a number that does not rather than cut it."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name, dtype in frame.schema.items():
-        table.add_column(name, justify="left" if dtype == pl.String else "right")
-    for row in frame.iter_rows():
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+        is_text = dtype == pl.String and name != "cost"
+        table.add_column(name.replace("_", " "), justify="left" if is_text else "right", overflow="fold")
+    for row in frame.iter_rows(named=True):
+        told = (_grouped(str(value)) if name == "cost" else value for name, value in row.items())
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in told))
     return table
 
 
-def _sweep_table(sweep: Sweep | None, swept: list[dict[str, int]], price: Fraction) -> pl.DataFrame:
+def _sweep_table(sweep: Sweep | None, swept: list[Totals], price: Fraction) -> pl.DataFrame:
     values = sweep.values if sweep else ()
     return pl.DataFrame(
         {
             "value": list(values),
-            "points": [each["points"] for each in swept],
-            "payees": [each["payees"] for each in swept],
-            "cost": [_cost(each["points"], price) for each in swept],
-            "avoided_paid_g": [each["avoided_paid_g"] for each in swept],
+            "points": [each.points for each in swept],
+            "payees": [len(each.payees) for each in swept],
+            "cost": [_cost(each.points, price) for each in swept],
+            "avoided_paid_g": [each.avoided_paid_g for each in swept],
         },
         schema={
             "value": pl.String,

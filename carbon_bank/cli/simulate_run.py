@@ -130,20 +130,31 @@ def simulate_periods(
 
     The periods lie one right behind the other, so the runs of maintenance pass from each to the next.
     """
-    streaks = None
+    for [told] in simulate_alike([policy], city, periods, step):
+        yield told
+
+
+def simulate_alike(
+    policies: list[Policy], city: City, periods: list[Period], step: Callable[[], None]
+) -> Iterator[list[pl.DataFrame]]:
+    """The same for several policies, in their order, that `sweep.evaluated_alike` puts together: evaluated once."""
+    streaks: list[pl.DataFrame | None] = [None] * len(policies)
     for period in periods:
         evaluated = []
-        for readings, tenures, households in _chunks(policy, city, period):
-            evaluated.append(evaluate(policy, period, readings, tenures, households))
+        for readings, tenures, households in _chunks(policies[0], city, period):
+            evaluated.append(evaluate(policies[0], period, readings, tenures, households))
             step()
         if not evaluated:  # a file without a row
-            yield TOLD_SCHEMA.to_frame()
+            yield [TOLD_SCHEMA.to_frame() for _ in policies]
             continue
-        totals = add_populations(map(population, evaluated)) if policy.needs_population else None
-        awards = pl.concat([award(policy, period, chunk, streaks, totals) for chunk in evaluated])
-        awards = _with_absent(policy, city, awards)
-        streaks = awards.select("household_id", "commodity", "streak")
-        yield _told(period, awards, city)
+        told = []
+        for place, policy in enumerate(policies):
+            totals = add_populations(map(population, evaluated)) if policy.needs_population else None
+            awards = pl.concat([award(policy, period, chunk, streaks[place], totals) for chunk in evaluated])
+            awards = _with_absent(policy, city, awards)
+            streaks[place] = awards.select("household_id", "commodity", "streak")
+            told.append(_told(period, awards, city))
+        yield told
 
 
 def _with_absent(policy: Policy, city: City, awards: pl.DataFrame) -> pl.DataFrame:

@@ -63,10 +63,9 @@ async def request_comparison(
 
     Raises: InvalidInput `programme.span`, `programme.sweep`, `programme.policy_invalid` (422).
     """
-    for policy in (a, b):
+    variants = [with_value(b, sweep.key, value) for value in sweep.values] if sweep else []
+    for policy in (a, b, *variants):
         periods_within(policy, *span)
-    for value in sweep.values if sweep else ():
-        with_value(b, sweep.key if sweep else "", value)
     asked = PolicyComparison(
         city_id=actor.of_city(),
         policy_a_id=await keep_policy(session, actor, now, a),
@@ -130,13 +129,15 @@ async def evaluate_next(
 def awards_of_period(
     policy: Policy, period: Period, evaluated: Sequence[pl.DataFrame], streaks: pl.DataFrame | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The awards of a city for a period, with COMPARED; and the runs of reductions that they leave."""
+    """The awards of a city for a period, with COMPARED; and the runs of reductions that they leave, none of length 0.
+
+    Args: evaluated: of one chunk of households at least.
+    """
     totals = rules.add_populations(map(rules.population, evaluated)) if policy.needs_population else None
     awards = [rules.award(policy, period, each, streaks, totals) for each in evaluated]
-    if not awards:
-        return pl.DataFrame(), rules.no_streaks()
     whole = pl.concat(awards).with_columns(period=pl.lit(str(period)))
-    return whole.select(COMPARED), whole.select("household_id", "commodity", "streak")
+    runs = whole.filter(pl.col("streak") > 0).select("household_id", "commodity", "streak")
+    return whole.select(COMPARED), runs
 
 
 async def homes_of(session: ReadSession, trial: Trial) -> pl.DataFrame:

@@ -5,7 +5,7 @@ Whole numbers throughout. What is missing stays missing: a household without a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -30,6 +30,21 @@ _SUMS = ("points", "awards", "avoided_g", "avoided_paid_g")
 
 
 @dataclass(frozen=True)
+class Totals:
+    """What awards of one policy come to. `payees`: the households among them with points, each once."""
+
+    points: int
+    awards: int
+    avoided_g: int
+    avoided_paid_g: int
+    payees: pl.Series
+
+    def told(self) -> dict[str, int]:
+        """`points, payees, awards, avoided_g, avoided_paid_g`."""
+        return {"points": self.points, "payees": len(self.payees), **{name: getattr(self, name) for name in _SUMS[1:]}}
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What came of it.
 
@@ -37,7 +52,7 @@ class Comparison:
                 points), `awards` (with points), `avoided_g` (of all awards with a baseline, negative where use rose) and
                 `avoided_paid_g` (of those with points); `gainers, losers, gained, lost`, households and points.
     changes:    `band, households, points`: how many households gain or lose how much.
-    outcomes:   `outcome_a, outcome_b, awards`; empty where the two make awards of other periods or commodities.
+    outcomes:   `outcome_a, outcome_b, awards, households`; empty where the two make awards of other periods or commodities.
     households: `household_id, district, dwelling_type, decile, points_a, points_b, change`.
     """
 
@@ -78,22 +93,28 @@ def compare(a: pl.DataFrame, b: pl.DataFrame, homes: pl.DataFrame, factors: Mapp
     )
 
 
-def totals(awards: pl.DataFrame) -> dict[str, int]:
-    """`points, payees, awards, avoided_g, avoided_paid_g` of one policy's awards."""
-    rows = _side(awards, "a")
-    [row] = _groups(rows.with_columns(total=pl.lit("all")).pipe(_both), "total").to_dicts() or [{}]
-    return {name: row.get(f"{name}_a", 0) for name in ("points", "payees", *_SUMS[1:])}
+def totals(awards: pl.DataFrame) -> Totals:
+    """What one policy's awards, with COMPARED, come to."""
+    paid = awards.filter(pl.col("points") > 0)
+    return Totals(
+        points=int(awards["points"].sum()),
+        awards=paid.height,
+        avoided_g=int(awards["avoided_g"].sum()),
+        avoided_paid_g=int(paid["avoided_g"].sum()),
+        payees=paid["household_id"].unique(),
+    )
+
+
+def add_totals(parts: Iterable[Totals]) -> Totals:
+    """The totals of several periods, one at least, in which the same households may stand."""
+    each = list(parts)
+    sums = {name: sum(getattr(part, name) for part in each) for name in _SUMS}
+    return Totals(**sums, payees=pl.concat([part.payees for part in each]).unique())
 
 
 def points_per_tonne(points: int, grams: int) -> int | None:
     """Points for each tonne avoided, rounded down; null where nothing was avoided."""
     return points * GRAMS_PER_TONNE // grams if grams > 0 else None
-
-
-def _both(rows: pl.DataFrame) -> pl.DataFrame:
-    """The same policy on both sides, its commodities added up for each household."""
-    summed = rows.group_by("household_id", "total").agg(pl.exclude("commodity").sum())
-    return summed.with_columns(pl.col(f"{name}_a").alias(f"{name}_b") for name in _SUMS)
 
 
 def _side(awards: pl.DataFrame, side: str) -> pl.DataFrame:
@@ -177,4 +198,5 @@ def _outcomes(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
     key = ["period", "household_id", "commodity"]
     sides = [frame.select(*key[:2], pl.col("commodity", "outcome").cast(pl.String)) for frame in (a, b)]
     both = sides[0].join(sides[1], on=key, suffix="_b").rename({"outcome": "outcome_a"})
-    return both.group_by("outcome_a", "outcome_b").agg(awards=pl.len().cast(pl.Int64)).sort("outcome_a", "outcome_b")
+    counts = {"awards": pl.len().cast(pl.Int64), "households": pl.col("household_id").n_unique().cast(pl.Int64)}
+    return both.group_by("outcome_a", "outcome_b").agg(**counts).sort("outcome_a", "outcome_b")

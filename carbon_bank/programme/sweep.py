@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,11 @@ from carbon_bank.programme.policy import Policy, parse_policy
 from carbon_bank.programme.rationals import parse_rational, rational_text
 
 VALUES_MAX = 50
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_AWARDED_BY = {"reduction", "maintenance", "standard_use", "household_points_max", "review", "points"}
+_TOLD_BY = {"policy", "version", "title", "source", "notes", "effective_from"}
+"""Keys on which `evaluate` does not depend, and only the awards made from it do, or nothing. A key that is new is in neither:
+policies that differ in it are evaluated apart until somebody says otherwise."""
 _STEP = re.compile(r"([a-z_0-9]+)((?:\[[0-9]+\])*)")
 
 
@@ -70,8 +76,22 @@ def with_value(policy: Policy, key: str, value: str) -> Policy:
         _inside(place, last, key)
     elif not isinstance(place, dict):
         raise _nowhere(key)
-    place[last] = int(value) if value.isdigit() else value
+    place[last] = int(value) if _WHOLE.fullmatch(value) else value
     return parse_policy(yaml.dump(document, Dumper=_WrittenOut, allow_unicode=True, sort_keys=False))
+
+
+def evaluated_alike(policies: Sequence[Policy]) -> list[list[int]]:
+    """The places of policies, those together whose households have the same usage and baseline in every period."""
+    groups: list[tuple[dict[str, Any], list[int]]] = []
+    for place, policy in enumerate(policies):
+        told = policy.model_dump(exclude=_AWARDED_BY | _TOLD_BY)
+        for known, places in groups:
+            if known == told:
+                places.append(place)
+                break
+        else:
+            groups.append((told, [place]))
+    return [places for _, places in groups]
 
 
 class _WrittenOut(yaml.SafeDumper):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections import defaultdict
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,12 +16,11 @@ from hypothesis import strategies as st
 from carbon_bank import worker
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.programme.comparison import compare, points_per_tonne, totals
-from carbon_bank.programme.comparison_report import report
+from carbon_bank.programme.comparison import add_totals, compare, points_per_tonne, totals
+from carbon_bank.programme.comparison_report import GROUP_HOUSEHOLDS_MIN, report
 from carbon_bank.programme.span import periods_within, span_of
-from carbon_bank.programme.sweep import Sweep, factors_of, with_value
+from carbon_bank.programme.sweep import Sweep, evaluated_alike, factors_of, with_value
 from carbon_bank.settings import Settings
-from tests.cli.typed import Run, typed
 from tests.settlement.town import KOREA, found_town, policy_with, request, stored
 from tests.small_city import SmallCity
 
@@ -91,27 +89,78 @@ def test_a_comparison_adds_up_as_a_plain_tally_does(a: Awards, b: Awards, homes:
     assert {each: rows[each]["decile"] for each in rows} == {
         each: str(ranked.index(each) * 10 // len(ranked) + 1) if each in ranked else "unknown" for each in rows
     }
-    assert totals(frame(b))["points"] == sum(other.values())
-    assert totals(frame(b))["payees"] == sum(points > 0 for points in other.values())
+    by_period = [
+        totals(frame({key: row for key, row in b.items() if key[0] == each})) for each in ("2025-H1", "2025-H2")
+    ]
+    assert add_totals(by_period).told() == totals(frame(b)).told()
+    assert totals(frame(b)).told() == {
+        "points": sum(other.values()),
+        "payees": sum(points > 0 for points in other.values()),
+        "awards": sum(row[2] > 0 for row in b.values()),
+        "avoided_g": sum(row[3] or 0 for row in b.values()),
+        "avoided_paid_g": sum(row[3] or 0 for row in b.values() if row[2] > 0),
+    }
 
 
 def test_a_tonne_that_was_not_saved_has_no_price() -> None:
     assert (points_per_tonne(100, 0), points_per_tonne(100, -5), points_per_tonne(1000, 2_000_000)) == (None, None, 500)
 
 
+def told_of_districts(*sizes: int) -> dict[str, Any]:
+    """The report on districts `0`, `1`, ... of so many households, each of which gets 10 points."""
+    districts = [str(at) for at, size in enumerate(sizes) for _ in range(size)]
+    awards = frame({("2025-H1", each, "gas"): ("reduction", 5, 10, 7) for each in range(len(districts))})
+    homes = pl.DataFrame({"household_id": range(len(districts)), "district": districts, "dwelling_type": "flat"})
+    return report(compare(awards, awards, homes, FACTORS), Fraction("1.4"), [])
+
+
 def test_small_groups_are_named_and_their_numbers_left_out() -> None:
-    awards = frame({("2025-H1", each, "gas"): ("reduction", 5, 10, 7) for each in range(1, 21)})
-    homes = pl.DataFrame({"household_id": range(1, 21), "district": ["large"] * 11 + ["small"] * 9})
-    told = report(
-        compare(awards, awards, homes.with_columns(dwelling_type=pl.lit("flat")), FACTORS), Fraction("1.4"), []
+    told = told_of_districts(12, 6, 5)
+    large, *small = [row for row in told["groups"] if row["dimension"] == "district"]
+    assert (large["households"], large["a"]["points"], large["a"]["cost"]) == (12, 120, "168")
+    assert [row["group"] for row in small] == ["1", "2"]
+    assert {row[name] for row in small for name in ("households", "a", "b", "gainers", "lost")} == {None}
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=6))
+def test_no_subtraction_from_the_total_tells_of_a_small_group(sizes: list[int]) -> None:
+    told = told_of_districts(*sizes)
+    known = [row for row in told["groups"] if row["dimension"] == "district" and row["a"] is not None]
+    rest = told["total"]["a"]["points"] - sum(row["a"]["points"] for row in known)
+    assert rest == 0 or rest >= 10 * GROUP_HOUSEHOLDS_MIN or not known
+    assert all(row["households"] >= GROUP_HOUSEHOLDS_MIN for row in known)
+    assert len(known) == len(sizes) or min(sizes) < GROUP_HOUSEHOLDS_MIN, "nothing is hidden without need"
+
+
+def test_two_small_commodities_may_be_the_same_households_so_a_third_is_hidden_with_them() -> None:
+    users = {"electricity": 30, "gas": 6, "water": 6}
+    awards = frame(
+        {("2025-H1", each, name): ("reduction", 5, 10, 7) for name, many in users.items() for each in range(many)}
     )
-    groups = {row["group"]: row for row in told["groups"] if row["dimension"] == "district"}
-    assert (groups["small"]["households"], groups["small"]["a"]) == (None, None)
-    assert (groups["large"]["households"], groups["large"]["a"]["points"], groups["large"]["a"]["cost"]) == (
-        11,
-        110,
-        "154",
-    )
+    homes = pl.DataFrame(schema={"household_id": pl.Int64, "district": pl.String, "dwelling_type": pl.String})
+    told = report(compare(awards, awards, homes, FACTORS), Fraction(1), [])
+    assert [row["a"] for row in told["groups"] if row["dimension"] == "commodity"] == [None] * 3
+    assert told["outcomes"][0]["households"] == 30
+
+
+def test_bands_and_outcomes_of_few_households_are_not_told_either() -> None:
+    def paid(points: dict[int, int]) -> pl.DataFrame:
+        outcomes = {each: "reduction" if paid else "below_threshold" for each, paid in points.items()}
+        return frame({("2025-H1", each, "gas"): (outcomes[each], 5, paid, 7) for each, paid in points.items()})
+
+    homes = pl.DataFrame(schema={"household_id": pl.Int64, "district": pl.String, "dwelling_type": pl.String})
+    before, after = dict.fromkeys(range(40), 0), {each: 100 if each < 3 else 0 for each in range(40)}
+    told = report(compare(paid(before), paid(after), homes, FACTORS), Fraction(1), [])
+    assert {row["band"]: row["households"] for row in told["changes"]} == {
+        "below -10,000": 0,
+        "-10,000 to -5,001": 0,
+        "-5,000 to -1": 0,
+        "0": None,
+        "+1 to +5,000": None,
+        "+5,001 to +10,000": 0,
+        "+10,001 and more": 0,
+    }
+    assert {row["awards"] for row in told["outcomes"]} == {None}
 
 
 @pytest.mark.parametrize(
@@ -141,10 +190,26 @@ def test_a_value_goes_to_its_place_and_what_makes_no_policy_is_refused() -> None
         ("reduction.tiers.heat[0].from", "0.1", "programme.sweep"),
         ("reduction.tiers.water[9].from", "0.1", "programme.sweep"),
         ("a b", "1", "programme.sweep"),
+        ("maintenance.after", "²", "programme.policy_invalid"),
+        ("maintenance.after", "9" * 5000, "programme.policy_invalid"),
     ):
         with pytest.raises(InvalidInput) as caught:
             with_value(KOREA, key, value)
         assert caught.value.code == code
+
+
+def test_policies_are_evaluated_together_where_usage_and_baseline_follow_the_same_rules() -> None:
+    others = [
+        with_value(KOREA, THRESHOLD, "0.03"),
+        with_value(KOREA, "baseline.min_months", "6"),
+        with_value(KOREA, "maintenance.after", "3"),
+        with_value(KOREA, "commodities.water.factor", "0.4"),
+        policy_with(period_months=12),
+        policy_with(standard_use={"share": "0.5", "points": {"gas": 10}}, household_points_max=5),
+        with_value(KOREA, "usage.min_month_coverage", "0.9"),
+        with_value(KOREA, "baseline.min_months", "6"),
+    ]
+    assert evaluated_alike([KOREA, *others]) == [[0, 1, 3, 6], [2, 8], [4], [5], [7]]
 
 
 def test_a_span_is_whole_periods_of_each_policy() -> None:
@@ -156,59 +221,6 @@ def test_a_span_is_whole_periods_of_each_policy() -> None:
     yearly = policy_with(period_months=12, baseline={"method": "same_months_mean"})
     with pytest.raises(InvalidInput, match="Choose a span of whole periods of both"):
         periods_within(yearly, *span_of("2025-H1..2026-H1"))
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
-    carbon_bank = typed(monkeypatch, capsys, "postgresql://nobody@127.0.0.1:1/none", tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-    return lambda *arguments: carbon_bank("policy", "compare", *map(str, arguments))
-
-
-def test_real_bills_under_one_policy_twice_change_nobodys_points(run: Run, shared_data: Path, tmp_path: Path) -> None:
-    bills = shared_data / "santa-monica" / "water-readings.csv.gz"
-    name = "korea-carbon-point@2024"
-    done = run(
-        name, name, "--readings", bills, "--periods", "2015-H1..2016-H1", "--unit-price", "2", "--out", tmp_path / "lab"
-    )
-    assert done.returncode == 0, done.stderr
-    assert "2,459,000" in done.stdout and "4918000" in done.stdout
-    assert "0 households gain 0 points, 0 lose 0." in done.stdout
-    written = {path.name for path in (tmp_path / "lab").iterdir()}
-    assert written == {
-        *(f"{name}.csv" for name in ("groups", "changes", "outcomes", "households")),
-        *(f"{name}.{kind}" for name in ("deciles", "changes") for kind in ("svg", "png")),
-    }
-    with (tmp_path / "lab" / "households.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert (len(rows), sum(int(row["points_b"]) for row in rows)) == (4792, 2_459_000)
-
-
-def test_a_sweep_gives_what_each_policy_gives_by_itself(run: Run, shared_data: Path, tmp_path: Path) -> None:
-    bills = shared_data / "santa-monica" / "water-readings.csv.gz"
-    asked = ("--readings", bills, "--periods", "2015-H1", "--out", tmp_path / "lab")
-    done = run(KOREA.reference, KOREA.reference, *asked, "--sweep", f"{THRESHOLD}=0.01,0.05,0.09")
-    assert done.returncode == 0, done.stderr
-    with (tmp_path / "lab" / "sweep.csv").open() as file:
-        swept = {row["value"]: int(row["points"]) for row in csv.DictReader(file)}
-    for value, points in swept.items():
-        single = tmp_path / f"{value}.yaml"
-        single.write_text(with_value(KOREA, THRESHOLD, value).text, "utf-8")
-        alone = run(single, single, *asked)
-        assert f"│ points                │ {points:,}".split("│")[2].strip() in alone.stdout
-    assert swept["0.01"] > swept["0.05"] > swept["0.09"]
-
-
-def test_what_cannot_be_compared_is_refused_with_the_reason(run: Run, shared_data: Path) -> None:
-    bills = shared_data / "santa-monica" / "water-readings.csv.gz"
-    name = KOREA.reference
-    for more, code in (
-        (("--periods", "2015-Q1"), "programme.span"),
-        (("--periods", "2015-H1", "--unit-price", "cheap"), "programme.unit_price"),
-        (("--periods", "2015-H1", "--sweep", "nowhere[3]=1"), "programme.sweep"),
-    ):
-        done = run(name, name, "--readings", bills, *more)
-        assert (done.returncode, done.stderr.strip().rpartition("code: ")[2]) == (2, code)
 
 
 async def test_a_citys_own_readings_are_compared_by_a_job(
@@ -259,6 +271,8 @@ async def test_a_comparison_that_cannot_be_right_is_refused(client: httpx.AsyncC
         ({"periods": "2024-Q1"}, "programme.span"),
         ({"unit_price": "-1"}, "programme.unit_price"),
         ({"sweep": {"key": "policy.x", "values": ["1"]}}, "programme.sweep"),
+        ({"sweep": {"key": "period_months", "values": ["12"]}}, "programme.span"),
+        ({"sweep": {"key": "maintenance.after", "values": ["²"]}}, "programme.policy_invalid"),
         ({"more": 1}, "http.invalid"),
     ):
         answer = await client.post("/v1/policies/compare", json=right | change, headers=small_city.bearer("operator"))
