@@ -109,7 +109,12 @@ async def _explained(session: ReadSession, plan: Plan, award: Award) -> Explanat
         rules.POPULATION_SCHEMA.to_frame() if kept is None else kept,
     )
     # Totals without a single household are right where nobody's usage is complete, and this household's is.
-    if plan.policy.needs_population and kept is None and told and any(each.usage for each in told.commodities):
+    if (
+        plan.policy.needs_population
+        and kept is None
+        and told
+        and any(each.usage is not None for each in told.commodities)
+    ):
         raise Conflict(
             "settlement.totals_not_kept",
             f"Settlement {plan.settlement_id} compares households, and was computed before the bank kept the city's totals for "

@@ -29,6 +29,7 @@ from tests.settlement.town import (
     reading,
     request,
     send,
+    steady_saving,
     stored,
 )
 from tests.small_city import SmallCity
@@ -266,6 +267,19 @@ async def test_without_the_totals_an_award_that_needs_them_is_not_explained(
     client: httpx.AsyncClient, database: Database, small_city: SmallCity, owner: psycopg.Connection
 ) -> None:
     number, _ = await computed(database, small_city, COMPARING)
+    owner.execute("SET session_replication_role = replica")
+    owner.execute("DELETE FROM settlement_population")
+    answer = await ask(client, small_city, "auditor", of(small_city, number, "saver"))
+    assert (answer.status_code, answer.json()["type"]) == (409, f"{PROBLEM}settlement.totals_not_kept")
+
+
+async def test_a_use_of_nothing_is_a_use_and_needs_the_totals_as_well(
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity, owner: psycopg.Connection
+) -> None:
+    def use(household: int, commodity: str, month: int) -> int:
+        return 0 if household == SAVER and month >= H1_2024.first_month else steady_saving(0, commodity, month) or 0
+
+    number, _ = await computed(database, small_city, COMPARING, use=use)
     owner.execute("SET session_replication_role = replica")
     owner.execute("DELETE FROM settlement_population")
     answer = await ask(client, small_city, "auditor", of(small_city, number, "saver"))
