@@ -188,11 +188,6 @@ async def awards_of_household(session: ReadSession, actor: Actor) -> list[tuple[
     return sorted(rows, key=lambda row: (-row[0].first_month, row[2].commodity))
 
 
-async def latest_posted(session: ReadSession, city_id: int) -> Settlement | None:
-    posted = await queries.posted_of_city(session, city_id)
-    return posted[-1] if posted else None
-
-
 def check_state(settlement: Settlement, wanted: SettlementState, verb: str, *others: SettlementState) -> None:
     """Raises: Conflict `settlement.state` (409), naming the state it is in and the ones it would have to be in."""
     states = (wanted, *others)

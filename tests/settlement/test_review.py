@@ -85,7 +85,8 @@ async def test_what_is_released_after_posting_is_posted_at_once(
     [(by,)] = owner.execute("SELECT by FROM journal ORDER BY recorded_at DESC LIMIT 1").fetchall()
     assert by == small_city.actors["approver"].subject, "the journal names who moved the points"
     async with database.read() as session:
-        assert await service.latest_posted(session, small_city.city_id) is not None
+        posted_one = await service.get_settlement(session, small_city.actors["auditor"], number)
+        assert posted_one.state == "posted"
     again = await worker.post(database, number, 3)
     sums = owner.execute("SELECT count(*), sum(amount)::int FROM posting").fetchall()
     assert [(again.postings, again.points)] == sums, "posting again finds the books in order"
@@ -217,6 +218,21 @@ async def test_a_decision_is_never_changed_whatever_program_tries(
             owner.execute(statement)
         with as_application(owner), pytest.raises(psycopg.errors.InsufficientPrivilege):
             owner.execute(statement)
+
+
+async def test_other_eyes_decide_after_approval_whatever_program_tries(
+    database: Database, small_city: SmallCity, owner: psycopg.Connection
+) -> None:
+    number, (first, second, *_) = await computed(database, small_city)
+    await approve_and_post(database, small_city, number)
+    insert = "INSERT INTO award_review VALUES (%s, %s, %s, 'released', %s, now(), 'for a friend')"
+    operator, approver = (small_city.actors[name].subject for name in ("operator", "approver"))
+    own = [number, first["household_id"], first["commodity"], operator]
+    with pytest.raises(psycopg.errors.CheckViolation, match="prepared settlement"):
+        owner.execute(insert, own)
+    with as_application(owner), pytest.raises(psycopg.errors.CheckViolation, match="prepared settlement"):
+        owner.execute(insert, own)
+    owner.execute(insert, [number, second["household_id"], second["commodity"], approver])
 
 
 async def test_a_settlement_keeps_its_policy_whatever_program_tries(
