@@ -31,7 +31,7 @@ from carbon_bank.programme.comparison import Totals, add_totals, compare, totals
 from carbon_bank.programme.comparison_report import report
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.span import periods_within
-from carbon_bank.programme.sweep import evaluated_alike, factors_of
+from carbon_bank.programme.sweep import evaluated_alike
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, post_service
 from carbon_bank.settlement.compute_service import Case, Chunk, Plan
@@ -87,12 +87,12 @@ async def _compared(
     async for case in _evaluated(database, plan, 0, households):
         parts.append(rules.population(case.evaluated))
         waiting.append(await asyncio.to_thread(_put_by, case, folder))
-    totals = rules.add_populations(parts)
+    population = rules.add_populations(parts)
     async with database.write() as session:
-        await compute_service.keep_population(session, plan, totals)
+        await compute_service.keep_population(session, plan, population)
     if plan.computed_to:  # totals of nobody are not on record: a city without a single complete usage, taken up again
-        return totals, _evaluated(database, plan, plan.computed_to, households)
-    return totals, _fetched(waiting)
+        return population, _evaluated(database, plan, plan.computed_to, households)
+    return population, _fetched(waiting)
 
 
 async def _evaluated(database: Database, plan: Plan, after: int, households: int) -> AsyncIterator[Case]:
@@ -176,7 +176,7 @@ async def _tried(database: Database, trial: Trial, households: int) -> dict[str,
     async with database.read() as session:
         homes = await compare_service.homes_of(session, trial)
     a, b = [pl.concat(each) for each in pair]
-    found = await asyncio.to_thread(compare, a, b, homes, factors_of(trial.policies[0]))
+    found = await asyncio.to_thread(compare, a, b, homes, trial.policies[0].factors)
     sums = zip(trial.sweep_values, map(add_totals, swept), strict=True)
     return report(found, trial.unit_price, list(sums))
 

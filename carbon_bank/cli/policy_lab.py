@@ -30,7 +30,7 @@ from carbon_bank.programme.comparison import (
 from carbon_bank.programme.policy import Policy, load_policy
 from carbon_bank.programme.rationals import parse_rational, rational_text
 from carbon_bank.programme.span import periods_within, span_of
-from carbon_bank.programme.sweep import Sweep, evaluated_alike, factors_of, with_value
+from carbon_bank.programme.sweep import Sweep, evaluated_alike, with_value
 
 GRAMS_PER_KILOGRAM = 1000
 
@@ -65,7 +65,7 @@ def compare_policies(
     if city.households.is_empty():
         raise InvalidInput("simulate.no_rows", f"{readings} has no row below its header: there is nothing to compare.")
     a_awards, b_awards, swept = _tried([one, other, *variants], city, span)
-    found = compare(a_awards, b_awards, _homes(city, homes), factors_of(one))
+    found = compare(a_awards, b_awards, _homes(city, homes), one.factors)
     _print(found, one, other, price, currency)
     table = _sweep_table(tried, swept, price)
     if tried is not None:

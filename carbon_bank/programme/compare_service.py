@@ -22,13 +22,13 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.programme import compare_queries as queries
 from carbon_bank.programme import rules
 from carbon_bank.programme.comparison import COMPARED
+from carbon_bank.programme.inputs_service import inputs_as_of
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.rationals import rational_text
 from carbon_bank.programme.service import keep_policy, policy_on_record
 from carbon_bank.programme.span import periods_within
 from carbon_bank.programme.sweep import Sweep, with_value
 from carbon_bank.programme.tables import PolicyComparison as PolicyComparison
-from carbon_bank.readings import service as readings
 from carbon_bank.registry import service as registry
 from carbon_bank.trail.service import Act, record
 
@@ -114,16 +114,8 @@ async def evaluate_next(
     if ids.is_empty():
         return None
     first, last = int(ids[0]), int(ids[-1])
-    tenures = await registry.tenures_as_of(
-        session, trial.city_id, first, last, period.first_day, period.end_day, trial.as_of
-    )
-    meters = tenures["meter_id"].unique().sort().to_list()
-    found = [
-        await readings.readings_as_of(session, meters, start, end, trial.as_of)
-        for start, end in rules.windows(period, policy.baseline.lookback_years)
-    ]
-    homes = await registry.dwellings(session, trial.city_id, first, last) if policy.needs_dwellings else None
-    return last, rules.evaluate(policy, period, pl.concat(found), tenures, homes)
+    found = await inputs_as_of(session, trial.city_id, first, last, policy, period, trial.as_of)
+    return last, rules.evaluate(policy, period, found.readings, found.tenures, found.dwellings)
 
 
 def awards_of_period(

@@ -31,9 +31,10 @@ from carbon_bank.programme.explanation_steps import (
     StreakStep,
     TierStep,
 )
-from carbon_bank.programme.explanation_usage import Row, commodity_step, fraction, home_of
+from carbon_bank.programme.explanation_usage import Row, commodity_step, home_of
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.population import means
+from carbon_bank.programme.rationals import fraction
 
 
 def explain(

@@ -35,6 +35,7 @@ from carbon_bank.programme.explanation_steps import (
     TenureStep,
 )
 from carbon_bank.programme.policy import Policy
+from carbon_bank.programme.rationals import fraction
 from carbon_bank.readings.rules import parts_of_readings
 
 Row = Mapping[str, Any]
@@ -188,8 +189,3 @@ def _why_no_baseline(policy: Policy, case: Row, peers: PeerStep | None) -> NoBas
     if peers.dwelling_type is None or peers.residents_band is None:
         return NoBaseline.PEERS_UNKNOWN
     return NoBaseline.PEERS_TOO_FEW if peers.households < peers.households_min else NoBaseline.ZERO
-
-
-def fraction(num: int | None, den: int | None) -> Fraction | None:
-    """A rational of a frame; null where the frame has none."""
-    return None if num is None or den is None else Fraction(num, den)

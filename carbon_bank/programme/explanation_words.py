@@ -22,7 +22,7 @@ from carbon_bank.programme.explanation_steps import (
     NoBaseline,
 )
 from carbon_bank.programme.explanation_texts import TEXTS
-from carbon_bank.programme.rationals import rational_text
+from carbon_bank.programme.rationals import half_up, hundredths_text, rational_text
 
 Language = Literal["en", "ko"]
 LANGUAGES: tuple[Language, ...] = ("en", "ko")
@@ -58,7 +58,7 @@ class Words:
     def number(self, value: Fraction | int) -> str:
         """`1,740` or `about 1,742.857`."""
         exact = Fraction(value)
-        scaled = (2 * exact.numerator * 10**DECIMALS + exact.denominator) // (2 * exact.denominator)
+        scaled = half_up(exact * 10**DECIMALS)
         whole, rest = divmod(abs(scaled), 10**DECIMALS)
         decimals = f".{rest:0{DECIMALS}d}".rstrip("0").rstrip(".")
         text = f"{'-' if scaled < 0 else ''}{whole:,}{decimals}"
@@ -213,7 +213,7 @@ def _reduction(words: Words, told: Explanation) -> Iterator[Sentence]:
         "usage": words.amount(step.usage, told.commodity),
         "reduction": words.amount(step.reduction, told.commodity),
     }
-    yield Sentence("reduction", words("reduction", percent=_hundredths(step.rate_bp), **amounts))
+    yield Sentence("reduction", words("reduction", percent=hundredths_text(step.rate_bp), **amounts))
     for tier in step.tiers:
         bound = words("from" if tier.bound_itself else "above", percent=words.percent(tier.bound))
         key = "reached" if tier.holds else "not_reached"
@@ -268,7 +268,7 @@ def _finding(words: Words, finding: FindingStep, told: Explanation) -> str:
         elif name in _SHARES:
             values[name] = words.percent(Fraction(number))
         elif name == "reduction_bp":
-            values["percent"] = _hundredths(number)
+            values["percent"] = hundredths_text(number)
         else:
             values[name] = words.number(number) if isinstance(number, int) and name != "meter_id" else number
     return words(finding.severity, told=words(f"finding.{finding.code}", **values))
@@ -285,7 +285,3 @@ def _avoided(words: Words, told: Explanation) -> Iterator[Sentence]:
     yield Sentence(
         "avoided", words("avoided", reduction=reduction, factor=factor, unit=unit(told.commodity), grams=grams)
     )
-
-
-def _hundredths(basis_points: int) -> str:
-    return f"{'-' if basis_points < 0 else ''}{abs(basis_points) // 100}.{abs(basis_points) % 100:02d}"

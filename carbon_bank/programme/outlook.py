@@ -9,22 +9,23 @@ Source: rules.md sections 4 and 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 import polars as pl
 
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE, BASE_UNITS_PER_DISPLAY_UNIT, COMBINED
-from carbon_bank.programme.award import with_streak
+from carbon_bank.programme.award import BASIS_POINTS, with_streak
 from carbon_bank.programme.baseline import history_that_counts, mean_of_years, means_denominator
 from carbon_bank.programme.document import Tier
 from carbon_bank.programme.evaluation import Measured, assess, measure
 from carbon_bank.programme.policy import Policy
+from carbon_bank.programme.rationals import fraction
 
-BASIS_POINTS = 10_000
 MAINTENANCE = 0
 """The number of the rung that maintenance is, below the first tier."""
 
@@ -65,6 +66,7 @@ class Outlook:
     """One commodity, or `combined`. Wh, L; combined: grams CO2e. Months are integers.
 
     months_read:     complete months of the period. `months_left`: all others; of them `months_missing` are over already.
+                     Combined: a month is read when it is so for all commodities added; `used` has what is read of any.
     baseline:        of the whole period; null with a `reason`. `baseline_so_far`: of the months read; a month without a
                      baseline of its own takes the mean of the others, as the whole does.
     rungs:           from the least to the most; empty without a baseline.
@@ -108,14 +110,6 @@ class Outlook:
         return floor(rung.most_left * BASIS_POINTS * Fraction(1, self.baseline_left))
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A commodity on the way to its outlook."""
-
-    outlook: Outlook
-    streak: int
-
-
 def outlooks(
     policy: Policy,
     period: Period,
@@ -134,14 +128,16 @@ def outlooks(
     means = _monthly_baselines(policy, period, cases, measured)
     parts = [
         _part(policy, period, month_now, measured, place, row, means[place])
-        for place, row in enumerate(with_streak(period, cases, streaks).iter_rows(named=True))
+        for place, row in enumerate(cases.iter_rows(named=True))
     ]
     if not policy.is_combined:
-        return [_with_rungs(policy, part.outlook, part.streak) for part in parts]
-    before = streaks.filter(pl.col("commodity") == COMBINED)["streak"].to_list() if streaks is not None else []
-    is_old = cases.filter(pl.col("tenure_since") > period.shift(-1).first_day).is_empty()
-    together = _combined(policy, [part.outlook for part in parts])
-    return [_with_rungs(policy, together, before[0] if before and is_old else 0), *(part.outlook for part in parts)]
+        runs = with_streak(period, cases, streaks)["streak_before"]
+        return [_with_rungs(policy, part, run) for part, run in zip(parts, runs, strict=True)]
+    added = cases.filter(pl.col("baseline_num").is_not_null())
+    combined = added.group_by("household_id").agg(pl.col("tenure_since").max())
+    combined = combined.with_columns(commodity=pl.lit(COMBINED, dtype=AWARD_COMMODITY_DTYPE))
+    runs = with_streak(period, combined, streaks)["streak_before"]
+    return [_with_rungs(policy, _combined(policy, parts), max(runs, default=0)), *parts]
 
 
 def _monthly_baselines(policy: Policy, period: Period, cases: pl.DataFrame, measured: Measured) -> list[list[Fraction]]:
@@ -164,27 +160,25 @@ def _part(
     month_now: int,
     measured: Measured,
     place: int,
-    row: dict[str, object],
+    row: dict[str, Any],
     means: list[Fraction],
-) -> _Part:
+) -> Outlook:
     usage = {month: measured.usage.of_month(month)[place] for month in period.months}
     read = tuple(month for month in period.months if usage[month] is not None)
     left = tuple(month for month in period.months if usage[month] is None)
-    num, den = row["baseline_num"], row["baseline_den"]
-    baseline = Fraction(int(str(num)), int(str(den))) if num is not None else None
+    baseline = fraction(row["baseline_num"], row["baseline_den"])
     so_far = sum((mean for month, mean in zip(period.months, means, strict=False) if month in read), Fraction(0))
-    outlook = Outlook(
-        commodity=str(row["commodity"]),
+    return Outlook(
+        commodity=row["commodity"],
         months_read=read,
         months_left=left,
         months_missing=tuple(month for month in left if month < month_now),
         used=Fraction(sum(usage[month] for month in read)),
         baseline=baseline,
         baseline_so_far=so_far if baseline is not None else None,
-        reason=_reason(policy, bool(row["newcomer"])) if baseline is None else None,
+        reason=_reason(policy, row["newcomer"]) if baseline is None else None,
         rungs=(),
     )
-    return _Part(outlook, int(str(row["streak_before"])))
 
 
 def _reason(policy: Policy, newcomer: bool) -> Reason:
@@ -197,7 +191,6 @@ def _combined(policy: Policy, parts: Sequence[Outlook]) -> Outlook:
     """The commodities that have a baseline, in grams CO2e, added up. A factor in kg per kWh or m3 is grams per Wh or L."""
     rule = policy.reduction
     added = [part for part in parts if part.baseline is not None]
-    factors = {commodity.value: each.factor for commodity, each in policy.commodities.items()}
     names = {part.commodity for part in added}
     enough = len(added) >= rule.min_commodities and {each.value for each in rule.required} <= names
 
@@ -205,7 +198,7 @@ def _combined(policy: Policy, parts: Sequence[Outlook]) -> Outlook:
         return {month for part in added for month in getattr(part, name)}
 
     def grams(name: str) -> Fraction:
-        return sum((getattr(part, name) * factors[part.commodity] for part in added), Fraction(0))
+        return sum((getattr(part, name) * policy.factors[part.commodity] for part in added), Fraction(0))
 
     known = enough and grams("baseline") > 0
     left = months("months_left")
@@ -235,7 +228,7 @@ def _with_rungs(policy: Policy, outlook: Outlook, streak: int) -> Outlook:
     if rule is not None and streak >= rule.after and outlook.commodity in rule.points:
         most = _most_left(baseline, used, Fraction(0), bound_itself=False)
         rungs.insert(0, Rung(MAINTENANCE, Fraction(0), False, rule.points[outlook.commodity], False, most))
-    return Outlook(**{**outlook.__dict__, "rungs": tuple(rungs)})
+    return replace(outlook, rungs=tuple(rungs))
 
 
 def _rung(policy: Policy, number: int, tier: Tier, baseline: Fraction, used: Fraction) -> Rung:

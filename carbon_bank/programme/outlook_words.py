@@ -9,13 +9,12 @@ from fractions import Fraction
 from math import floor
 
 from carbon_bank.foundation.calendar import month_text
-from carbon_bank.foundation.units import COMBINED
+from carbon_bank.foundation.units import BASE_UNITS_PER_DISPLAY_UNIT, COMBINED, DISPLAY_UNIT
 from carbon_bank.programme.outlook import MAINTENANCE, Outlook, Rung
-from carbon_bank.programme.rationals import rational_text
+from carbon_bank.programme.rationals import half_up, hundredths_text, rational_text
 
 LANGUAGES = ("en", "ko")
-_UNITS = {"electricity": "kWh", "gas": "m3", "water": "m3", COMBINED: "kg CO2e"}
-_BASE_UNITS = 1000
+_UNITS = {commodity.value: unit.name for commodity, unit in DISPLAY_UNIT.items()} | {COMBINED: "kg CO2e"}
 
 ENGLISH = {
     "electricity": "Electricity",
@@ -114,7 +113,7 @@ def _rung_sentence(outlook: Outlook, rung: Rung, texts: dict[str, str]) -> str:
         most=_amount(rung.most_left, outlook.commodity, down=True),
         left=left,
         each=_amount(Fraction(rung.most_left, left), outlook.commodity, down=True),
-        share=f"{share // 100}.{share % 100:02d}",
+        share=hundredths_text(share),
     )
 
 
@@ -137,7 +136,7 @@ def _bound(rung: Rung, texts: dict[str, str]) -> str:
 
 def _amount(value: Fraction | int, commodity: str, down: bool = False) -> str:
     """In kWh, m3 or kg CO2e with one decimal at most, rounded half up, or down."""
-    scaled = Fraction(value) * Fraction(10, _BASE_UNITS)
-    tenths = floor(scaled) if down else floor(scaled + Fraction(1, 2))
+    scaled = Fraction(value) * Fraction(10, BASE_UNITS_PER_DISPLAY_UNIT)
+    tenths = floor(scaled) if down else half_up(scaled)
     part = f".{tenths % 10}" if tenths % 10 else ""
     return f"{tenths // 10:,}{part} {_UNITS[commodity]}"

@@ -9,6 +9,7 @@ Source: rules.md section 8; decision record 0003 (what the document leaves open)
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,11 @@ class Policy(PolicyDocument):
     @property
     def is_combined(self) -> bool:
         return self.reduction.basis == "combined_co2e"
+
+    @property
+    def factors(self) -> dict[str, Fraction]:
+        """kg CO2e of one kWh or m3, by commodity."""
+        return {commodity.value: rule.factor for commodity, rule in self.commodities.items()}
 
     @property
     def needs_population(self) -> bool:

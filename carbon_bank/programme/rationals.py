@@ -64,6 +64,21 @@ def rational_text(value: Fraction) -> str:
     return f"{'-' if value < 0 else ''}{whole}.{part:0{digits}d}"
 
 
+def fraction(num: int | None, den: int | None) -> Fraction | None:
+    """A rational of a frame; null where the frame has none."""
+    return None if num is None or den is None else Fraction(num, den)
+
+
+def half_up(value: Fraction) -> int:
+    """The nearest whole number, the larger one where two are equally near."""
+    return (2 * value.numerator + value.denominator) // (2 * value.denominator)
+
+
+def hundredths_text(hundredths: int) -> str:
+    """Hundredths of a percent as people read percents: -667 as `-6.67`."""
+    return f"{'-' if hundredths < 0 else ''}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"
+
+
 def floor_of(num: pl.Expr, den: pl.Expr, factor: Fraction = Fraction(1)) -> pl.Expr:
     """num / den x factor, rounded down, for a factor of 0 or more.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import yaml
@@ -77,7 +76,12 @@ def with_value(policy: Policy, key: str, value: str) -> Policy:
     elif not isinstance(place, dict):
         raise _nowhere(key)
     place[last] = int(value) if _WHOLE.fullmatch(value) else value
-    return parse_policy(yaml.dump(document, Dumper=_WrittenOut, allow_unicode=True, sort_keys=False))
+    return parse_policy(written_out(document))
+
+
+def written_out(document: Any) -> str:
+    """A policy's keys and values as its text, without anchors, which policies do not have."""
+    return yaml.dump(document, Dumper=_WrittenOut, allow_unicode=True, sort_keys=False)
 
 
 def evaluated_alike(policies: Sequence[Policy]) -> list[list[int]]:
@@ -95,8 +99,6 @@ def evaluated_alike(policies: Sequence[Policy]) -> list[list[int]]:
 
 
 class _WrittenOut(yaml.SafeDumper):
-    """Policies have no anchors."""
-
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
@@ -130,8 +132,3 @@ def _unreadable(text: str) -> InvalidInput:
         "programme.sweep",
         f"'{text[:80]}' is no sweep. Write KEY=0.01,0.02 or KEY=0.01..0.10/0.01, from the least to the most.",
     )
-
-
-def factors_of(policy: Policy) -> dict[str, Fraction]:
-    """kg CO2e of one kWh or m3, by commodity."""
-    return {commodity.value: rule.factor for commodity, rule in policy.commodities.items()}

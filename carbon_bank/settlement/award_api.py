@@ -15,6 +15,7 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.programme.explanation_words import Language, Topic, sentences
 from carbon_bank.settlement import explain_service as service
+from carbon_bank.settlement.account_api import Lot
 from carbon_bank.settlement.api import AwardRead
 from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.explain_service import ExplainedAward, ReadingHistory
@@ -65,15 +66,6 @@ class DecisionRead(BaseModel):
     by: str | None = Field(description="For the city's staff; null for the household.")
 
 
-class LotOfAward(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    lot_id: int
-    granted: int
-    remaining: int
-    expires_on: date | None = Field(description="The last day to spend them; null: they do not expire.")
-
-
 class PostingOfAward(BaseModel):
     """`effective_on` is the day it belongs to, `recorded_at` when it was made."""
 
@@ -83,7 +75,7 @@ class PostingOfAward(BaseModel):
     amount: int
     effective_on: date
     recorded_at: datetime
-    lot: LotOfAward | None = Field(description="The points that this posting granted.")
+    lot: Lot | None = Field(description="The points that this posting granted.")
 
 
 class ExplanationRead(BaseModel):
@@ -124,7 +116,7 @@ class ExplanationRead(BaseModel):
             if decided
             else None,
             postings=[
-                PostingOfAward(**posting.model_dump(), lot=LotOfAward.model_validate(lot) if lot else None)
+                PostingOfAward(**posting.model_dump(), lot=Lot.model_validate(lot) if lot else None)
                 for posting, lot in explained.postings
             ],
         )

@@ -18,8 +18,8 @@ from carbon_bank.foundation.moments import fixed_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.programme import rules
 from carbon_bank.programme import service as programme
+from carbon_bank.programme.inputs_service import inputs_as_of
 from carbon_bank.programme.policy import Policy
-from carbon_bank.readings import service as readings
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import queries
 from carbon_bank.settlement.states import SettlementState
@@ -119,25 +119,13 @@ async def read_household(session: ReadSession, plan: Plan, household_id: int) ->
 
 
 async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last: int, households: int) -> Chunk:
-    tenures = await registry.tenures_as_of(
-        session, plan.city_id, first, last, plan.period.first_day, plan.period.end_day, plan.as_of
-    )
-    meters = tenures["meter_id"].unique().sort().to_list()
-    found = [
-        await readings.readings_as_of(session, meters, first_day, end_day, plan.as_of)
-        for first_day, end_day in rules.windows(plan.period, plan.policy.baseline.lookback_years)
-    ]
+    found = await inputs_as_of(session, plan.city_id, first, last, plan.policy, plan.period, plan.as_of)
     streaks = (
         await queries.streaks(session, plan.preceding_id, first, last)
         if plan.preceding_id is not None
         else rules.no_streaks()
     )
-    dwellings = (
-        await registry.dwellings(session, plan.city_id, first, last)
-        if plan.policy.needs_dwellings
-        else rules.no_dwellings()
-    )
-    return Chunk(after, last, households, tenures, pl.concat(found), dwellings, streaks)
+    return Chunk(after, last, households, found.tenures, found.readings, found.dwellings, streaks)
 
 
 def evaluate_chunk(plan: Plan, chunk: Chunk) -> Case:

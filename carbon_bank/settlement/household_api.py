@@ -16,6 +16,7 @@ from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import service as ledger
+from carbon_bank.programme.rationals import fraction, half_up, hundredths_text
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import service
 from carbon_bank.settlement.account_api import Lot, PostingRead
@@ -137,12 +138,11 @@ async def get_points(session: Reading, now: Now, actor: Member, cursor: Cursor =
 
 
 def _rounded(num: int | None, den: int | None) -> int | None:
-    return None if num is None or den is None else (2 * num + den) // (2 * den)
+    exact = fraction(num, den)
+    return None if exact is None else half_up(exact)
 
 
 def _percent(usage: int | None, num: int | None, den: int | None) -> str | None:
     if usage is None or num is None or den is None:
         return None
-    hundredths = (num - usage * den) * 10_000 // num
-    sign = "-" if hundredths < 0 else ""
-    return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}"
+    return hundredths_text((num - usage * den) * 10_000 // num)

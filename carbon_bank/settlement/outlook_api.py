@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -15,7 +14,7 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.programme.outlook import MAINTENANCE, Outlook, Reason, Rung
 from carbon_bank.programme.outlook_words import outlook_sentences
-from carbon_bank.programme.rationals import rational_text
+from carbon_bank.programme.rationals import half_up, hundredths_text, rational_text
 from carbon_bank.settlement.outlook_service import outlook_of
 
 router = APIRouter(prefix="/v1/me", tags=["household"])
@@ -49,7 +48,7 @@ class RungRead(BaseModel):
             at_least=rung.at_least,
             most_left=rung.most_left,
             most_left_each=each,
-            share_of_baseline=None if share is None else f"{share // 100}.{share % 100:02d}",
+            share_of_baseline=None if share is None else hundredths_text(share),
         )
 
 
@@ -76,9 +75,9 @@ class OutlookRead(BaseModel):
             months_read=[month_text(month) for month in outlook.months_read],
             months_left=[month_text(month) for month in outlook.months_left],
             months_missing=[month_text(month) for month in outlook.months_missing],
-            used=_half_up(outlook.used),
-            baseline_so_far=None if outlook.baseline_so_far is None else _half_up(outlook.baseline_so_far),
-            baseline=None if outlook.baseline is None else _half_up(outlook.baseline),
+            used=half_up(outlook.used),
+            baseline_so_far=None if outlook.baseline_so_far is None else half_up(outlook.baseline_so_far),
+            baseline=None if outlook.baseline is None else half_up(outlook.baseline),
             reason=outlook.reason,
             rungs=[RungRead.of(outlook, rung) for rung in outlook.rungs],
             like_baseline=_tier(outlook.like_baseline),
@@ -115,7 +114,3 @@ async def get_outlook(
 
 def _tier(number: int | None) -> int | None:
     return None if number == MAINTENANCE else number
-
-
-def _half_up(value: Fraction) -> int:
-    return (2 * value.numerator + value.denominator) // (2 * value.denominator)

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import polars as pl
-
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period, first_day, month_of
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.identity.actor import Actor
-from carbon_bank.programme import rules
+from carbon_bank.programme.inputs_service import inputs_as_of
 from carbon_bank.programme.outlook import Outlook, outlooks
 from carbon_bank.programme.policy import Policy
-from carbon_bank.readings import service as readings
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import queries
 from carbon_bank.settlement.usage_service import policy_shown
@@ -36,16 +33,9 @@ async def outlook_of(session: ReadSession, actor: Actor, now: datetime) -> Outlo
     month = month_of(clock.local_day(now, city.time_zone))
     policy = await policy_shown(session, city_id, first_day(month))
     period = Period.containing(month, policy.period_months, policy.anchor_month)
-    tenures = await registry.tenures_as_of(
-        session, city_id, household_id, household_id, period.first_day, period.end_day, now
-    )
-    meters = tenures["meter_id"].unique().sort().to_list()
-    found = [
-        await readings.readings_as_of(session, meters, start, end, now)
-        for start, end in rules.windows(period, policy.baseline.lookback_years)
-    ]
+    found = await inputs_as_of(session, city_id, household_id, household_id, policy, period, now)
     before = await queries.live(session, city_id, str(period.shift(-1)))
     streaks = None
     if before is not None and before.id is not None and before.approved_at is not None:
         streaks = await queries.streaks(session, before.id, household_id, household_id)
-    return OutlookOfPeriod(period, policy, outlooks(policy, period, month, pl.concat(found), tenures, streaks))
+    return OutlookOfPeriod(period, policy, outlooks(policy, period, month, found.readings, found.tenures, streaks))

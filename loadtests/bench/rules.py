@@ -17,6 +17,7 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.identity.actor import Actor
 from carbon_bank.programme import service as programme
 from carbon_bank.programme.policy import Policy, load_shipped, parse_policy
+from carbon_bank.programme.sweep import written_out
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service as settlement
 from carbon_bank.settlement.tables import Settlement
@@ -42,12 +43,7 @@ _PLAIN: dict[str, Any] = {"version": "plain", "maintenance": None, "standard_use
 
 def _policy(changes: dict[str, Any]) -> Policy:
     said = yaml.safe_load(load_shipped("korea-carbon-point@2024").text) | changes
-    return parse_policy(yaml.dump(said, Dumper=_WrittenOut))
-
-
-class _WrittenOut(yaml.SafeDumper):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+    return parse_policy(written_out(said))
 
 
 class Rules:

@@ -19,12 +19,12 @@ from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.programme.comparison import add_totals, compare, points_per_tonne, totals
 from carbon_bank.programme.comparison_report import GROUP_HOUSEHOLDS_MIN, report
 from carbon_bank.programme.span import periods_within, span_of
-from carbon_bank.programme.sweep import Sweep, evaluated_alike, factors_of, with_value
+from carbon_bank.programme.sweep import Sweep, evaluated_alike, with_value
 from carbon_bank.settings import Settings
 from tests.settlement.town import KOREA, found_town, policy_with, request, stored
 from tests.small_city import SmallCity
 
-FACTORS = factors_of(KOREA)
+FACTORS = KOREA.factors
 SCHEMA = {"period": pl.String, "household_id": pl.Int64, "commodity": pl.String, "outcome": pl.String}
 SCHEMA |= {"usage": pl.Int64, "points": pl.Int64, "avoided_g": pl.Int64}
 THRESHOLD = "reduction.tiers.water[0].from"

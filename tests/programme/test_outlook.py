@@ -209,6 +209,23 @@ def test_a_combined_rate_is_kept_in_grams(power: list[int], gas: list[int], read
         assert (row["tier"] == 1) == (rung.most_left is not None and left <= rung.most_left)
 
 
+def test_a_commodity_without_a_baseline_does_not_end_the_run_of_a_combined_rate() -> None:
+    """As the settlement has it: the tenure of a combined award is the latest of the commodities added."""
+    said = {"basis": "combined_co2e", "tiers": [{"from": "0.05", "points": 10}], "required": ["electricity"]}
+    factors = {"electricity": {"factor": "1"}, "gas": {"factor": "2"}}
+    policy = korea(commodities=factors, reduction=said, maintenance={"after": 2, "points": {"combined": 3}})
+    past, before = three_years(300, 300, [299] * 3 + [None] * 3), streak_of(2, "combined")
+    for gas_since, number in ((date(2026, 2, 1), MAINTENANCE), (date(2020, 1, 1), MAINTENANCE)):
+        held = [tenure(), tenure(gas_since, meter=8, commodity="gas")]
+        [together, *_] = look(past, policy, tenures=held, streaks=before)
+        assert together.rungs[0].number == number
+        rest = months("2026-04", [299] * 3)
+        [row] = settle_all([*past, *rest], held, policy, streaks=before)
+        assert (row["outcome"], row["points"]) == ("maintenance", 3)
+    [together, *_] = look(past, policy, tenures=[tenure(date(2025, 8, 1))], streaks=before)
+    assert together.rungs == ()
+
+
 def test_a_combined_rate_needs_its_commodities() -> None:
     said = {"basis": "combined_co2e", "tiers": [{"from": "0.05", "points": 10}], "required": ["gas"]}
     policy = korea(
