@@ -19,6 +19,18 @@ from tests.programme.oracle import Reading, Tenure, month_start
 FAR = date(9999, 1, 1)
 COMMODITIES = ("electricity", "gas", "water")
 PERIODS_QUIET = 4
+LEFT_OUT_AT_TIMES = (
+    ("usage", "min_month_coverage"),
+    ("baseline", "min_years"),
+    ("baseline", "history"),
+    ("baseline", "newcomer"),
+    ("baseline", "peer_min"),
+    ("reduction", "min_commodities"),
+    ("reduction", "required"),
+    ("review", "reduction_above"),
+    ("review", "estimated_share_above"),
+)
+"""Keys that have a default, which both implementations must read as the same."""
 
 
 @dataclass
@@ -145,7 +157,7 @@ def _tenures(random: Random, household: int, meter: int, commodity: str, start: 
 
 def random_policy(random: Random) -> dict[str, Any]:
     """Any valid policy."""
-    months = random.choice([1, 2, 3, 6])
+    months = random.choice([1, 2, 3, 4, 6, 6, 12])
     combined = random.random() < 0.3
     chosen = sorted(random.sample(COMMODITIES, random.randint(1, 3)))
     paid = ["combined"] if combined else chosen
@@ -187,6 +199,9 @@ def random_policy(random: Random) -> dict[str, Any]:
         policy["household_points_max"] = random.choice([0, 60, 120])
     if random.random() < 0.5:
         policy["review"]["usage_per_day_below"] = {random.choice(chosen): random.choice(["0.002", "1/10"])}
+    for part, key in LEFT_OUT_AT_TIMES:
+        if random.random() < 0.15:
+            policy[part].pop(key, None)
     return policy
 
 
