@@ -21,6 +21,7 @@ from carbon_bank.identity.access import OPEN, allowed, open_to_all
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
 from carbon_bank.programme.policy import load_shipped
+from tests.readings.sending import row
 from tests.settlement.town import adopt
 from tests.small_city import SmallCity
 
@@ -62,6 +63,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/policies/schema": None,
     "GET /v1/policies/{reference}": None,
     "GET /v1/policies/{reference}/page": None,
+    "GET /v1/quarantine": P.READINGS_READ,
     "GET /v1/readings": P.READINGS_READ,
     "GET /v1/settlements": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}": P.SETTLEMENT_READ,
@@ -82,6 +84,8 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/meters": P.REGISTRY_WRITE,
     "POST /v1/people": P.PEOPLE_WRITE,
     "POST /v1/policies/compare": P.POLICY_PREPARE,
+    "POST /v1/quarantine/{row_id}/drop": P.READINGS_REVIEW,
+    "POST /v1/quarantine/{row_id}/release": P.READINGS_REVIEW,
     "POST /v1/readings": P.READINGS_WRITE,
     "POST /v1/settlements": P.SETTLEMENT_PREPARE,
     "POST /v1/settlements/{settlement_id}/approve": P.SETTLEMENT_APPROVE,
@@ -215,6 +219,7 @@ NOTHING: dict[str, int | str] = {
     "award_id": f"{NO_OBJECT}-1-water",
     "comparison_id": NO_OBJECT,
     "household_id": NO_OBJECT,
+    "row_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
 }
@@ -226,6 +231,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/awards/{award_id}/reject": {"reason": "the home stood empty"},
     "POST /v1/awards/{award_id}/release": {"reason": "the household was abroad"},
     "PUT /v1/adoptions/{adoption_id}": DRAFT,
+    "POST /v1/quarantine/{row_id}/drop": {"reason": "not a customer any more"},
+    "POST /v1/quarantine/{row_id}/release": {"reason": "looked at the meter"},
     "POST /v1/settlements/{settlement_id}/withdraw": {"reason": "prepared by mistake"},
     "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
 }
@@ -287,11 +294,16 @@ async def objects(
     compared = await client.post("/v1/policies/compare", json=pair, headers=small_city.bearer("operator"))
     assert compared.status_code == 202, compared.text
     await worker.compute(database, settlement, 100)
+    stranger = {"readings": [row("nobody-e")]}
+    sent = await client.post("/v1/readings", json=stranger, headers=small_city.bearer("elec"))
+    assert sent.json()["quarantined"] == 1, sent.text
+    waiting = await client.get("/v1/quarantine", headers=small_city.bearer("operator"))
     return {
         "adoption_id": drafted.json()["id"],
         "comparison_id": compared.json()["id"],
         "award_id": f"{settlement}-{small_city.alder}-water",
         "household_id": small_city.alder,
+        "row_id": waiting.json()["items"][0]["id"],
         "settlement_id": settlement,
         "tenure_id": tenure[0],
     }

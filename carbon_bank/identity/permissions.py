@@ -17,6 +17,7 @@ class Permission(StrEnum):
     POLICY_PREPARE = "policy.prepare"
     POLICY_READ = "policy.read"
     READINGS_READ = "readings.read"
+    READINGS_REVIEW = "readings.review"
     READINGS_WRITE = "readings.write"
     REGISTRY_READ = "registry.read"
     REGISTRY_WRITE = "registry.write"
@@ -67,6 +68,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.POLICY_PREPARE,
             P.POLICY_READ,
             P.READINGS_READ,
+            P.READINGS_REVIEW,
             P.REGISTRY_READ,
             P.REGISTRY_WRITE,
             P.SETTLEMENT_POST,

@@ -56,6 +56,10 @@ class Row(BaseModel):
     )
     quantity: Quantity = Field(None, description="Decimal text, or a whole number.", examples=["310.5"])
     unit: Text = Field(None, description="kWh, m3, ...", examples=["kWh"])
+    register_start: Quantity = Field(
+        None, description="What the register showed at the start, and register_end at the end, in place of a quantity."
+    )
+    register_end: Quantity = None
     quality: Text = Field(None, description="actual (if left out), estimated, customer or corrected.")
     reason: Text = Field(None, description="Needed where another value stands: " + ", ".join(Reason) + ".")
     reason_text: Text = Field(None, description="Needed with the reason other.")
@@ -87,6 +91,9 @@ class BatchRead(BaseModel):
     duplicate: int
     revised: int
     refused: int
+    quarantined: int = Field(
+        description="Kept, and recorded when their meter appears, or when the operator has decided."
+    )
     results: list[RowResult]
 
 
@@ -108,7 +115,7 @@ class RevisionRead(BaseModel):
 @router.post(
     "",
     summary="Send up to 1,000 readings",
-    responses={207: {"model": BatchRead, "description": "Some rows were refused."}},
+    responses={207: {"model": BatchRead, "description": "Some rows were refused or wait."}},
 )
 async def send_readings(
     batch: Batch,
@@ -117,8 +124,8 @@ async def send_readings(
     now: Now,
     actor: Annotated[Actor, Depends(allowed(Permission.READINGS_WRITE))],
 ) -> BatchRead:
-    """Answers 200 when every row was taken (accepted, duplicate or revised) and 207 when one was refused. Sending a batch
-    again does no harm: its rows are duplicates."""
+    """Answers 200 when every row was taken (accepted, duplicate or revised) and 207 when one was refused, or waits in
+    quarantine. Sending a batch again does no harm: its rows are duplicates."""
     place = await registry.place_of_utility(session, actor.of_utility())
     rows = service.rows_from([row.model_dump() for row in batch.readings])
     result = await service.record_readings(session, actor, now, place, rows, source="api", mode=batch.mode)
@@ -126,7 +133,7 @@ async def send_readings(
     for refused in result.refused:
         results[refused.line - 1] = RowResult(
             row=refused.line,
-            status=Status.REFUSED,
+            status=Status(result.statuses[refused.line - 1]),
             code=refused.code,
             column=refused.column or None,
             value=refused.value,
@@ -139,7 +146,8 @@ async def send_readings(
         accepted=result.accepted,
         duplicate=result.duplicate,
         revised=result.revised,
-        refused=len(result.refused),
+        refused=len(result.refused) - result.quarantined,
+        quarantined=result.quarantined,
         results=results,
     )
 

@@ -18,6 +18,7 @@ import polars as pl
 
 from carbon_bank.foundation.units import QUALITY_DTYPE, Commodity, Quality
 from carbon_bank.readings.quantities import QUANTITY_REASONS, base_quantities
+from carbon_bank.readings.registers import REGISTER_REASONS, from_registers
 
 PERIOD_DAYS_MAX = 100
 _DAY = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
@@ -30,14 +31,17 @@ COLUMNS = {
     "meter_number": False,
     "period_start": True,
     "period_end": True,
-    "quantity": True,
+    "quantity": False,
     "unit": True,
+    "register_start": False,
+    "register_end": False,
     "quality": False,
     "reason": False,
     "reason_text": False,
     "cancel": False,
 }
-"""Column -> whether it must be there. Left out: one meter, quality actual, no reason, no cancellation."""
+"""Column -> whether it must be there. Left out: one meter, quality actual, no reason, no cancellation. A row has a quantity, or
+what the register showed at its start and at its end."""
 
 
 class Reason(StrEnum):
@@ -55,10 +59,12 @@ class Status(StrEnum):
     DUPLICATE = "duplicate"
     REVISED = "revised"
     REFUSED = "refused"
+    QUARANTINED = "quarantined"
 
 
 SENTENCES: dict[str, str] = {
     **QUANTITY_REASONS,
+    **REGISTER_REASONS,
     "readings.commodity": f"The commodity is none that the bank knows. Write one of {', '.join(Commodity)}.",
     "readings.quality": f"The quality is none that the bank knows. Write one of {', '.join(Quality)}, or leave it out.",
     "readings.reason": f"The reason is none that the bank knows. Write one of {', '.join(Reason)}.",
@@ -71,7 +77,8 @@ SENTENCES: dict[str, str] = {
     "readings.cancel": "The column cancel takes `yes` or nothing.",
     "readings.not_this_utility": "This utility does not supply this commodity in its city. Check the column commodity.",
     "readings.unknown_meter": (
-        "No meter of this utility has this customer number and meter number. Check both, or ask the operator to add the meter."
+        "No meter of this utility has this customer number and meter number. Check both, or ask the operator to add the meter. "
+        "A row that is in order otherwise is kept, and recorded when the meter appears within 13 months."
     ),
     "readings.meter_ambiguous": "This customer has several meters. Name one in the column meter_number.",
     "readings.overlap": (
@@ -86,6 +93,10 @@ SENTENCES: dict[str, str] = {
 }
 """What each code means, and what to do: a sentence for each."""
 
+_FAULT = ("code", "column")
+_OF_METER = {"calorific_value": pl.Int64, "digits": pl.Int16}
+_WORKED_OUT = {"quantity_base", "quantity_error", "register_code", "register_column", "register_start", "register_end"}
+
 PARSED = {
     "line": pl.Int32,
     "period_start": pl.Date,
@@ -95,6 +106,7 @@ PARSED = {
     "reason": pl.String,
     "reason_text": pl.String,
     "cancel": pl.Boolean,
+    "rolled": pl.Boolean,
     "code": pl.String,
     "column": pl.String,
 }
@@ -103,11 +115,19 @@ PARSED = {
 def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     """Text to dates, base units and enums, with the first fault of each row.
 
-    Args:    rows: `line` Int32 and the columns of COLUMNS as text (absent optional ones are added), and `calorific_value`
-             Int64 (Wh per m3, null where unknown). today: the day it is in the city.
+    Args:    rows: `line` Int32 and the columns of COLUMNS as text (absent optional ones are added); of the row's meter
+             `calorific_value` Int64 (Wh per m3) and `digits` Int16, null or left out where unknown; where a format found a
+             fault already, its `code` and `column`. today: the day it is in the city.
     Returns: the rows in their order with PARSED in place of the text; `code` and `column` null where nothing is wrong.
+             `rolled`: the quantity is right if the register went through its highest figure.
     """
-    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in rows.columns)
+    absent = [name for name in (*COLUMNS, *_FAULT) if name not in rows.columns]
+    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
+    rows = from_registers(
+        rows.with_columns(
+            pl.lit(None, kind).alias(name) for name, kind in _OF_METER.items() if name not in rows.columns
+        )
+    )
     text = {name: pl.col(name).str.strip_chars() for name in COLUMNS}
     given = {name: text[name].fill_null("") != "" for name in COLUMNS}
     start, end = _day(text["period_start"]), _day(text["period_end"])
@@ -119,6 +139,7 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
     )
     checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]] = [
+        (pl.col("code").is_not_null(), pl.col("code"), pl.col("column")),
         (~text["commodity"].is_in(list(Commodity)).fill_null(False), "readings.commodity", "commodity"),
         *(
             (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
@@ -130,6 +151,7 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         ((end - start).dt.total_days() > PERIOD_DAYS_MAX, "readings.period_too_long", "period_end"),
         (end > today, "readings.future", "period_end"),
         (cancel & (text["cancel"] != "yes"), "readings.cancel", "cancel"),
+        (~cancel & pl.col("register_code").is_not_null(), pl.col("register_code"), pl.col("register_column")),
         (~cancel & pl.col("quantity_error").is_not_null(), pl.col("quantity_error"), quantity_column),
         (~quality.is_in(list(Quality)), "readings.quality", "quality"),
         (given["reason"] & ~text["reason"].is_in(list(Reason)), "readings.reason", "reason"),
@@ -148,7 +170,7 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         cancel.alias("cancels"),
     )
     return parsed.select(
-        *(name for name in rows.columns if name not in PARSED and not name.startswith("quantity_")),
+        *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT),
         "line",
         pl.col("start_day").alias("period_start"),
         pl.col("end_day").alias("period_end"),
@@ -157,6 +179,7 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         pl.col("reason_code").alias("reason"),
         pl.col("reason_words").alias("reason_text"),
         pl.col("cancels").alias("cancel"),
+        pl.col("rolled") & ~pl.col("cancels"),
         "code",
         "column",
     )

@@ -24,13 +24,14 @@ async def one_batch_at_a_time(session: WriteSession, utility_id: int) -> None:
 
 
 async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFrame) -> pl.DataFrame:
-    """For each row (`line, commodity, customer_number, meter_number`): `line, meter_id, calorific_value, matches`.
+    """For each row (`line, commodity, customer_number, meter_number`): `line, meter_id, calorific_value, digits, matches`.
 
-    `calorific_value` in Wh per m3, null where unknown; `meter_id` means something where `matches` is 1.
+    `calorific_value` in Wh per m3 and `digits` of the register, null where unknown; `meter_id` means something where
+    `matches` is 1.
     """
     query = """
         SELECT sent.line, coalesce(min(meter.id), 0) AS meter_id, count(meter.id) AS matches,
-               coalesce(min(meter.calorific_value) * 1000, -1) AS calorific_value
+               coalesce(min(meter.calorific_value) * 1000, -1) AS calorific_value, coalesce(min(meter.digits), -1) AS digits
         FROM unnest(%(line)s::int[], %(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
              AS sent (line, commodity, customer_number, meter_number)
         LEFT JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
@@ -47,9 +48,17 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
         ),
     )
     parameters = {"utility_id": utility_id, **keys.to_dict(as_series=False)}
-    schema = {"line": pl.Int32, "meter_id": pl.Int64, "matches": pl.Int32, "calorific_value": pl.Int64}
+    schema = {
+        "line": pl.Int32,
+        "meter_id": pl.Int64,
+        "matches": pl.Int32,
+        "calorific_value": pl.Int64,
+        "digits": pl.Int16,
+    }
     found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.when(pl.col("calorific_value") >= 0).then("calorific_value").alias("calorific_value"))
+    return found.with_columns(
+        pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("calorific_value", "digits")
+    )
 
 
 async def standing(session: ReadSession, meter_ids: Sequence[int], first: date, last: date) -> pl.DataFrame:
@@ -76,6 +85,22 @@ async def standing(session: ReadSession, meter_ids: Sequence[int], first: date, 
         pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"),
         pl.col("quality").cast(pl.UInt8).cat.to(QUALITY_DTYPE),
     )
+
+
+async def usual_use(session: ReadSession, meter_ids: Sequence[int], since: date) -> pl.DataFrame:
+    """What stands for meters since a day, added up: `meter_id, quantity, days`. Meters without readings are not there."""
+    query = """
+        SELECT meter_id, sum(quantity)::bigint AS quantity, sum(period_end - period_start)::bigint AS days
+        FROM (
+            SELECT DISTINCT ON (meter_id, period_start, period_end) meter_id, period_start, period_end, quantity
+            FROM reading WHERE meter_id = ANY(%(meter_ids)s) AND period_start >= %(since)s
+            ORDER BY meter_id, period_start, period_end, revision DESC
+        ) AS stands
+        WHERE quantity IS NOT NULL GROUP BY meter_id
+    """
+    parameters = {"meter_ids": list(meter_ids), "since": since}
+    schema = {"meter_id": pl.Int64, "quantity": pl.Int64, "days": pl.Int64}
+    return await fetch_columns(session, query, parameters, schema)
 
 
 async def recorded_by(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import polars as pl
@@ -14,8 +14,9 @@ from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
-from carbon_bank.readings import queries
+from carbon_bank.readings import quarantine_queries, queries
 from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Status, judge, parse
+from carbon_bank.readings.registers import HELD, implausible
 from carbon_bank.readings.tables import MeterReading as MeterReading
 from carbon_bank.readings.tables import ReadingBatch
 from carbon_bank.registry.service import UtilityPlace
@@ -23,11 +24,18 @@ from carbon_bank.trail.service import Act, record
 
 Mode = Literal["partial", "atomic"]
 BATCH_ROWS_MAX = 10_000
+QUARANTINE_MONTHS = 13
+USUAL_DAYS = 400
+"""How far back a meter's readings tell its usual use: a year and the time that the last bills take."""
+_FAULT = ["code", "column"]
+UNKNOWN_METER = "readings.unknown_meter"
+_ANY_CALORIFIC_VALUE = 11_000
+"""Of a meter that is not known yet: enough to see whether the row is in order otherwise."""
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A row that was not taken: where, what stood there, why, and what to do."""
+    """A row that was not taken, or waits: where, what stood there, why, and what to do."""
 
     line: int
     column: str
@@ -45,6 +53,7 @@ class BatchResult:
     accepted: int
     duplicate: int
     revised: int
+    quarantined: int
     statuses: list[str]
     refused: list[Refused]
 
@@ -58,30 +67,22 @@ async def record_readings(
     *,
     source: str,
     mode: Mode,
+    trust_rollovers: bool = False,
 ) -> BatchResult:
     """Record a batch of one utility.
 
-    Args: rows: at most BATCH_ROWS_MAX, `line` Int32 (rising) and the columns of intake.COLUMNS as text. source: where they
-          came from, as `api` or a file's name. mode: `atomic` takes all rows or none, `partial` each on its own.
+    Args: rows: at most BATCH_ROWS_MAX, `line` Int32 (rising) and the columns of intake.COLUMNS as text; `code` and `column`
+          where their format found a fault. source: where they came from, as `api` or a file's name. mode: `atomic` takes all
+          rows or none, `partial` each on its own. trust_rollovers: somebody looked at them.
     """
     assert rows.height <= BATCH_ROWS_MAX
     await queries.one_batch_at_a_time(session, place.utility_id)
     recorded_at = await recording_moment(session, place.city_id)
-    meters = await queries.resolve_meters(session, place.utility_id, rows)
-    parsed = parse(
-        rows.join(meters, on="line", how="left", maintain_order="left"), clock.local_day(now, place.time_zone)
-    )
-    parsed = _with_meter_faults(parsed, place)
-    sound = parsed.filter(pl.col("code").is_null())
-    stands = await _standing_near(session, sound)
-    judged = judge(sound, stands)
-    faulty = parsed.filter(pl.col("code").is_not_null()).select(
-        "line", pl.lit(Status.REFUSED.value).alias("status"), "code", "column"
-    )
-    outcomes = pl.concat([judged.outcomes, faulty]).sort("line")
-    readings = judged.readings
-    if mode == "atomic" and outcomes["status"].eq(Status.REFUSED.value).any():
-        outcomes, readings = _none_taken(outcomes), readings.clear()
+    today = clock.local_day(now, place.time_zone)
+    parsed = await _parsed(session, place, rows, today)
+    if not trust_rollovers:
+        parsed = await _with_held_rollovers(session, parsed, today)
+    outcomes, readings = await _judged(session, parsed, mode)
     counts = dict(outcomes["status"].value_counts().iter_rows())
     batch = ReadingBatch(
         city_id=place.city_id,
@@ -93,6 +94,10 @@ async def record_readings(
         **{status.value: counts.get(status.value, 0) for status in Status},
     )
     batch_id = await queries.add_batch(session, batch, readings)
+    waiting = outcomes.filter(pl.col("status") == Status.QUARANTINED.value)
+    if waiting.height:
+        kept = waiting.select("line", "code").join(rows.drop(_FAULT, strict=False), on="line", maintain_order="left")
+        await quarantine_queries.keep(session, batch, kept, _kept_until(today))
     facts = {"rows": rows.height, "source": source, **counts}
     record(
         session,
@@ -109,9 +114,32 @@ async def record_readings(
         accepted=batch.accepted,
         duplicate=batch.duplicate,
         revised=batch.revised,
+        quarantined=batch.quarantined,
         statuses=outcomes["status"].to_list(),
         refused=list(_refusals(outcomes, rows)),
     )
+
+
+async def _parsed(session: ReadSession, place: UtilityPlace, rows: pl.DataFrame, today: date) -> pl.DataFrame:
+    meters = await queries.resolve_meters(session, place.utility_id, rows)
+    any_value = pl.lit(_ANY_CALORIFIC_VALUE, pl.Int64)
+    meters = meters.with_columns(
+        calorific_value=pl.when(pl.col("matches") == 0).then(any_value).otherwise("calorific_value")
+    )
+    return _with_meter_faults(parse(rows.join(meters, on="line", how="left", maintain_order="left"), today), place)
+
+
+async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What becomes of each row (`line, status, code, column`), and the readings to record."""
+    sound = parsed.filter(pl.col("code").is_null())
+    judged = judge(sound, await _standing_near(session, sound))
+    waits = pl.col("code").is_in([UNKNOWN_METER, HELD]) if mode == "partial" else pl.lit(False)
+    status = pl.when(waits).then(pl.lit(Status.QUARANTINED.value)).otherwise(pl.lit(Status.REFUSED.value))
+    faulty = parsed.filter(pl.col("code").is_not_null()).select("line", status.alias("status"), "code", "column")
+    outcomes = pl.concat([judged.outcomes, faulty]).sort("line")
+    if mode == "atomic" and outcomes["status"].eq(Status.REFUSED.value).any():
+        return _none_taken(outcomes), judged.readings.clear()
+    return outcomes, judged.readings
 
 
 def _with_meter_faults(parsed: pl.DataFrame, place: UtilityPlace) -> pl.DataFrame:
@@ -139,6 +167,23 @@ def _with_meter_faults(parsed: pl.DataFrame, place: UtilityPlace) -> pl.DataFram
     return parsed.with_columns(code=code, column=column)
 
 
+async def _with_held_rollovers(session: ReadSession, parsed: pl.DataFrame, today: date) -> pl.DataFrame:
+    rolled = parsed.filter(pl.col("code").is_null() & pl.col("rolled"))
+    if not rolled.height:
+        return parsed
+    usual = await queries.usual_use(session, rolled["meter_id"].unique().to_list(), today - timedelta(days=USUAL_DAYS))
+    held = pl.col("line").is_in(implausible(rolled, usual).implode())
+    return parsed.with_columns(
+        code=pl.when(held).then(pl.lit(HELD)).otherwise("code"),
+        column=pl.when(held).then(pl.lit("register_end")).otherwise("column"),
+    )
+
+
+def _kept_until(today: date) -> date:
+    months = today.year * 12 + today.month - 1 + QUARANTINE_MONTHS
+    return date(months // 12, months % 12 + 1, min(today.day, 28))
+
+
 async def _standing_near(session: ReadSession, sound: pl.DataFrame) -> pl.DataFrame:
     if sound.height == 0:
         return await queries.standing(session, [], date.min.replace(year=1970), date.min.replace(year=1970))
@@ -154,8 +199,8 @@ def _none_taken(outcomes: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
-    refused = outcomes.filter(pl.col("status") == Status.REFUSED.value).join(
-        rows, on="line", how="left", maintain_order="left"
+    refused = outcomes.filter(pl.col("status").is_in([Status.REFUSED.value, Status.QUARANTINED.value])).join(
+        rows.drop(_FAULT, strict=False), on="line", how="left", maintain_order="left"
     )
     for row in refused.iter_rows(named=True):
         column = row["column"] or ""

@@ -19,7 +19,7 @@ class ReadingBatch(SQLModel, table=True):
     __tablename__ = "reading_batch"
     __table_args__ = (
         ForeignKeyConstraint(["city_id", "utility_id"], ["utility.city_id", "utility.id"]),
-        CheckConstraint("rows = accepted + duplicate + revised + refused", name="counts"),
+        CheckConstraint("rows = accepted + duplicate + revised + refused + quarantined", name="counts"),
     )
 
     id: int | None = identity_key()
@@ -33,6 +33,7 @@ class ReadingBatch(SQLModel, table=True):
     duplicate: int
     revised: int
     refused: int
+    quarantined: int = 0
 
 
 class MeterReading(SQLModel, table=True):

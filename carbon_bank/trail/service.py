@@ -29,6 +29,8 @@ class Act(StrEnum):
     POLICY_PROPOSED = "policy.proposed"
     POLICY_REJECTED = "policy.rejected"
     POLICY_WITHDRAWN = "policy.withdrawn"
+    QUARANTINE_DROPPED = "quarantine.dropped"
+    QUARANTINE_RELEASED = "quarantine.released"
     READINGS_RECORDED = "readings.recorded"
     REGISTRY_IMPORTED = "registry.imported"
     SETTLEMENT_APPROVED = "settlement.approved"

@@ -71,13 +71,13 @@ async def test_207_where_one_was_refused_and_the_results_in_the_order_of_the_row
 ) -> None:
     small_city.as_(client, "elec")
     status, batch = await post(client, row(quantity="x" * 200), row(), {}, row("F-e"), row("A-g"), row(period=APRIL))
-    assert (status, batch["accepted"], batch["refused"]) == (207, 2, 4)
+    assert (status, batch["accepted"], batch["refused"], batch["quarantined"]) == (207, 2, 3, 1)
     told = [(each["row"], each["status"], each.get("code"), each.get("column")) for each in batch["results"]]
     assert told == [
         (1, "refused", "readings.not_a_number", "quantity"),
         (2, "accepted", None, None),
         (3, "refused", "readings.commodity", "commodity"),
-        (4, "refused", "readings.unknown_meter", "customer_number"),
+        (4, "quarantined", "readings.unknown_meter", "customer_number"),
         (5, "refused", "readings.not_this_utility", "commodity"),
         (6, "accepted", None, None),
     ]

@@ -49,7 +49,15 @@ FAULTS: list[tuple[str, str, dict[str, str | None]]] = [
     ("readings.not_a_number", "quantity", {"quantity": "1e3"}),
     ("readings.not_a_number", "quantity", {"quantity": "310,5"}),
     ("readings.not_a_number", "quantity", {"quantity": "1 000"}),
-    ("readings.not_a_number", "quantity", {"quantity": None}),
+    ("readings.quantity_missing", "quantity", {"quantity": None}),
+    ("readings.quantity_missing", "quantity", {"quantity": None, "register_start": "100"}),
+    ("readings.quantity_missing", "quantity", {"quantity": None, "register_end": "100"}),
+    ("readings.quantity_twice", "register_start", {"register_start": "100", "register_end": "410.5"}),
+    ("readings.not_a_number", "register_start", {"quantity": None, "register_start": "1,5", "register_end": "2"}),
+    ("readings.not_a_number", "register_end", {"quantity": None, "register_start": "1", "register_end": "1e3"}),
+    ("readings.negative", "register_start", {"quantity": None, "register_start": "-1", "register_end": "2"}),
+    ("readings.register_backwards", "register_end", {"quantity": None, "register_start": "2", "register_end": "1"}),
+    ("readings.too_large", "quantity", {"quantity": None, "register_start": "0", "register_end": "1000000000.001"}),
     ("readings.negative", "quantity", {"quantity": "-1"}),
     ("readings.too_large", "quantity", {"quantity": "1000000000.001"}),
     ("readings.unit", "unit", {"unit": "m3"}),
@@ -75,6 +83,8 @@ NEAR_FAULTS: list[dict[str, str | None]] = [
     {"reason": "other", "reason_text": "the dog ate it"},
     {"reason": "corrected"},
     {"cancel": "yes", "reason": "rebilled", "quantity": None, "unit": None},
+    {"quantity": None, "register_start": "4711.25", "register_end": "4711.25"},
+    {"quantity": " ", "register_start": " +0 ", "register_end": "310.500000001"},
     {"commodity": " electricity ", "period_start": " 2026-03-01 ", "quantity": " 310.5 ", "unit": " kWh "},
 ]
 
@@ -102,6 +112,12 @@ def test_a_row_just_inside_the_rules_is_sound(said: dict[str, str | None]) -> No
     assert (row["code"], row["column"]) == (None, None)
 
 
+def test_what_a_format_found_wrong_comes_first() -> None:
+    rows = pl.DataFrame([{**SOUND, "quantity": "x", "code": "formats.ragged", "column": "unit"}, SOUND])
+    numbered = rows.with_columns(line=pl.Series([1, 2], dtype=pl.Int32))
+    assert parse(numbered, TODAY).select("code", "column").rows() == [("formats.ragged", "unit"), (None, None)]
+
+
 def test_of_several_faults_the_first_in_the_order_of_the_rules_is_told() -> None:
     [row] = parsed({**SOUND, "period_end": "2027-04-01", "quantity": "x", "quality": "x"}).rows(named=True)
     assert (row["code"], row["column"]) == ("readings.period_too_long", "period_end")
@@ -125,9 +141,7 @@ def test_a_cancellation_has_no_quantity_even_where_one_was_sent() -> None:
 
 
 def test_optional_columns_may_be_left_out_of_the_frame() -> None:
-    frame = pl.DataFrame({name: [SOUND[name]] for name, needed in COLUMNS.items() if needed}).with_columns(
-        line=pl.lit(1, pl.Int32), calorific_value=pl.lit(None, pl.Int64)
-    )
+    frame = pl.DataFrame({name: [value] for name, value in SOUND.items()}).with_columns(line=pl.lit(1, pl.Int32))
     [row] = parse(frame, TODAY).rows(named=True)
     assert (row["code"], row["quality"], row["reason"]) == (None, "actual", None)
 
@@ -135,11 +149,12 @@ def test_optional_columns_may_be_left_out_of_the_frame() -> None:
 BY_COMPARISON = {"readings.overlap", "readings.nothing_to_cancel", "readings.revision_needs_reason"}
 BY_THE_REGISTRY = {"readings.not_this_utility", "readings.unknown_meter", "readings.meter_ambiguous"}
 BY_THE_BATCH = {"readings.batch_atomic"}
+BY_THE_METER = {"readings.register_digits", "readings.rollover_held"}
 
 
 def test_every_code_is_reached_by_a_test_and_has_a_sentence() -> None:
-    """The three sets by name: below in this file, and in test_service.py."""
-    reached = {code for code, _, _ in FAULTS} | BY_COMPARISON | BY_THE_REGISTRY | BY_THE_BATCH
+    """The sets by name: below in this file, in test_service.py and in test_registers.py."""
+    reached = {code for code, _, _ in FAULTS} | BY_COMPARISON | BY_THE_REGISTRY | BY_THE_BATCH | BY_THE_METER
     assert reached == set(SENTENCES)
     assert all(sentence.endswith(".") for sentence in SENTENCES.values())
 

@@ -147,19 +147,19 @@ async def test_each_batch_leaves_its_counts_and_one_line_in_the_trail(send: Send
     await send(row(), row("B-e"))
     second = await send(row(), row("B-e", quantity="90", reason="corrected"), row(period=APRIL), row("C-e"))
     batch = owner.execute(
-        "SELECT source, rows, accepted, duplicate, revised, refused FROM reading_batch WHERE id = %s", [second.batch_id]
+        "SELECT source, rows, accepted, duplicate, revised, refused, quarantined FROM reading_batch WHERE id = %s", [second.batch_id]
     ).fetchall()
-    assert batch == [("test", 4, 1, 1, 1, 1)]
+    assert batch == [("test", 4, 1, 1, 1, 0, 1)]
     acts = owner.execute("SELECT subject, by, facts FROM trail WHERE act = 'readings.recorded' ORDER BY id").fetchall()
     assert len(acts) == 2
     subject, by, facts = acts[1]
     assert subject == f"reading_batch:{second.batch_id}"
     assert by.startswith("client:")
-    assert facts == {"source": "test", "rows": 4, "accepted": 1, "duplicate": 1, "revised": 1, "refused": 1}
+    assert facts == {"source": "test", "rows": 4, "accepted": 1, "duplicate": 1, "revised": 1, "quarantined": 1}
     with pytest.raises(psycopg.errors.CheckViolation, match="reading_batch_counts_check"):
         owner.execute(
-            "INSERT INTO reading_batch (city_id, utility_id, source, by, recorded_at, rows, accepted, duplicate, revised, refused) "
-            "SELECT city_id, utility_id, source, by, recorded_at, 5, 1, 1, 1, 1 FROM reading_batch LIMIT 1"
+            "INSERT INTO reading_batch (city_id, utility_id, source, by, recorded_at, rows, accepted, duplicate, revised, "
+            "refused, quarantined) SELECT city_id, utility_id, source, by, recorded_at, 6, 1, 1, 1, 1, 1 FROM reading_batch LIMIT 1"
         )
 
 
