@@ -87,7 +87,7 @@ def fill_readings(bank: Bank, households: int) -> int:
     count = 0
     with bank.unguarded() as owner:
         for number, name in enumerate(COMMODITIES, start=1):
-            counts = dict.fromkeys(("rows", "accepted", "duplicate", "revised", "refused"), 0)
+            counts = dict.fromkeys(("rows", "accepted", "duplicate", "revised", "refused", "quarantined"), 0)
             batch = {"id": number, "city_id": CITY_ID, "utility_id": number, "source": name, "by": "bench"}
             _insert(owner, "reading_batch", {**batch, "recorded_at": RECORDED_AT, **counts})
         for month in MONTHS:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon_bank.programme.limits import DENOMINATOR_MAX
-from carbon_bank.programme.rationals import parse_rational, rational_between, rational_text
+from carbon_bank.programme.rationals import hundredths_text, parse_rational, rational_between, rational_text
 
 LOW, HIGH = Fraction(1, 2), Fraction(3)
 
@@ -70,3 +70,11 @@ def test_what_cannot_stand_in_a_policy_is_refused_with_what_to_write_instead(
 
 def test_the_largest_denominator_is_kept() -> None:
     assert rational_between("999999/1000000", LOW, HIGH) == Fraction(999_999, 1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("hundredths", "text"),
+    [(0, "0.00"), (1, "0.01"), (-1, "-0.01"), (99, "0.99"), (100, "1.00"), (-12345, "-123.45"), (1_000_100, "10001.00")],
+)
+def test_hundredths_are_written_with_their_point_and_sign(hundredths: int, text: str) -> None:
+    assert hundredths_text(hundredths) == text

@@ -11,6 +11,7 @@ import pytest
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.errors import InvalidInput, TooLarge
 from carbon_bank.foundation.units import COMMODITY_DTYPE, QUANTITY_MAX
+from carbon_bank.readings.coverage import days_covered_by_all_meters
 from carbon_bank.readings.pieces import PAIR_SCHEMA, cut, day_number
 from carbon_bank.readings.rules import (
     MONTH_USAGE_MAX,
@@ -53,6 +54,21 @@ def test_every_small_quantity_is_divided_as_the_rules_say_wherever_a_tenure_cuts
     for row, (quantity, since, until) in enumerate(cases):
         expected = parts(Reading(1, start, end, quantity), since, until)
         assert found[row] == {month: share for (month, inside), share in expected.items() if inside}
+
+
+def test_days_are_compared_with_what_the_same_row_held_on_them() -> None:
+    """Two rows hold two meters each; the second lets one go on the tenth day. All of their readings are of 31 days."""
+    start, middle, end = (day_number(day) for day in (JAN, date(2026, 1, 11), FEB))
+    holdings = [(0, start, end), (0, start, end), (1, start, middle), (1, start, end)]
+    read = [(0, start, 31), (0, start, 31), (1, start, 10), (1, start, 31)]
+    names = {"row": pl.Int64, "held_from": pl.Int32, "held_to": pl.Int32}
+    pieces = pl.DataFrame(read, schema={"row": pl.Int64, "start": pl.Int32, "days": pl.Int32}, orient="row")
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
+        found = days_covered_by_all_meters(
+            pieces.with_columns(month=JANUARY, estimated=pl.lit(False))[order],
+            pl.DataFrame(holdings, schema=names, orient="row")[order],
+        )
+        assert found.sort("row").rows() == [(0, JANUARY, 31, 0), (1, JANUARY, 31, 0)]
 
 
 def test_the_grid_is_in_the_order_of_household_commodity_and_month() -> None:
