@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 from sqlmodel import col, select, tuple_
 
-from carbon_bank.foundation.columns import copy_in, fetch_columns
+from carbon_bank.foundation.columns import array_text, copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import QUALITY_DTYPE
 from carbon_bank.readings.intake import PERIOD_DAYS_MAX
@@ -47,7 +47,7 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
             for name in ("commodity", "customer_number", "meter_number")
         ),
     )
-    parameters = {"utility_id": utility_id, **keys.to_dict(as_series=False)}
+    parameters = {"utility_id": utility_id, **{name: array_text(keys[name]) for name in keys.columns}}
     schema = {
         "line": pl.Int32,
         "meter_id": pl.Int64,
@@ -61,17 +61,18 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
     )
 
 
-async def standing(session: ReadSession, meter_ids: Sequence[int], first: date, last: date) -> pl.DataFrame:
+async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last: date) -> pl.DataFrame:
     """The current revisions of meters whose periods touch [first, last)."""
     query = """
         SELECT DISTINCT ON (meter_id, period_start, period_end) meter_id, period_start, period_end, revision,
                coalesce(quantity, -1) AS quantity, array_position(enum_range(NULL::reading_quality), quality) - 1 AS quality
         FROM reading
-        WHERE meter_id = ANY(%(meter_ids)s) AND period_start >= %(reach)s AND period_start < %(last)s AND period_end > %(first)s
+        WHERE meter_id = ANY(%(meter_ids)s::bigint[])
+          AND period_start >= %(reach)s AND period_start < %(last)s AND period_end > %(first)s
         ORDER BY meter_id, period_start, period_end, revision DESC
     """
     reach = first - timedelta(days=PERIOD_DAYS_MAX)
-    parameters = {"meter_ids": list(meter_ids), "first": first, "last": last, "reach": reach}
+    parameters = {"meter_ids": array_text(meter_ids), "first": first, "last": last, "reach": reach}
     schema = {
         "meter_id": pl.Int64,
         "period_start": pl.Date,

@@ -186,10 +186,12 @@ def _kept_until(today: date) -> date:
 
 async def _standing_near(session: ReadSession, sound: pl.DataFrame) -> pl.DataFrame:
     if sound.height == 0:
-        return await queries.standing(session, [], date.min.replace(year=1970), date.min.replace(year=1970))
+        return await queries.standing(
+            session, sound["meter_id"], date.min.replace(year=1970), date.min.replace(year=1970)
+        )
     first, last = sound["period_start"].min(), sound["period_end"].max()
     assert isinstance(first, date) and isinstance(last, date)
-    return await queries.standing(session, sound["meter_id"].unique().to_list(), first, last)
+    return await queries.standing(session, sound["meter_id"].unique(), first, last)
 
 
 def _none_taken(outcomes: pl.DataFrame) -> pl.DataFrame:

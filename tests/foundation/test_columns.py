@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carbon_bank.foundation.columns import copy_in, fetch_columns
+from carbon_bank.foundation.columns import array_text, copy_in, fetch_columns
 from carbon_bank.foundation.database import Database
 
 SCHEMA: dict[str, type[pl.DataType]] = {
@@ -78,3 +78,20 @@ async def test_texts_are_copied_as_they_are_and_null_is_null(database: Database,
         await copy_in(session, "said", frame)
         back = (await session.sql("SELECT text FROM said ORDER BY n")).scalars().all()
     assert back == texts
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), max_size=6),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=6),
+)
+def test_an_array_reads_as_the_column_that_it_was(
+    owner: psycopg.Connection, texts: list[str], numbers: list[int]
+) -> None:
+    written = [array_text(pl.Series(texts, dtype=pl.String)), array_text(pl.Series(numbers, dtype=pl.Int64))]
+    assert owner.execute("SELECT %s::text[], %s::bigint[]", written).fetchone() == (texts, numbers)
+
+
+@pytest.mark.parametrize("text", ["", "NULL", "null", '"', "\\", "\\N", "{}", "a,b", " ", "\n", '\\"', "é漢"])
+def test_a_text_that_means_something_to_an_array_is_only_a_text(owner: psycopg.Connection, text: str) -> None:
+    assert owner.execute("SELECT %s::text[]", [array_text(pl.Series([text, text]))]).fetchone() == ([text, text],)
