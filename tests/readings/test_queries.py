@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -62,7 +63,7 @@ async def test_the_latest_revision_of_each_period_stands(send: Send, database: D
     await send(row("B-e", cancel="yes", reason="corrected"))
     meters = [small_city.meters["A-e"], small_city.meters["B-e"]]
     async with database.read() as session:
-        found = await queries.standing(session, meters, date(2026, 3, 31), date(2026, 4, 2))
+        found = await queries.standing(session, pl.Series(meters), date(2026, 3, 31), date(2026, 4, 2))
     assert found.select("meter_id", "period_start", "revision", "quantity", "quality").rows() == [
         (meters[0], date(2026, 3, 1), 2, 90_000, "actual"),
         (meters[0], date(2026, 4, 1), 1, 100_000, "customer"),
