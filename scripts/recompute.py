@@ -46,8 +46,9 @@ Key = tuple[Id, str]  # a household, and a commodity or `combined`
 Homes = dict[Id, tuple[str | None, int | None]]  # dwelling type and residents, None where unknown
 
 ENERGY = {"Wh": Fraction(1), "kWh": Fraction(1000), "MWh": Fraction(10**6)}
-VOLUME = {"L": Fraction(1), "m3": Fraction(1000), "ft3": Fraction("28.316846592"), "ccf": Fraction("2831.6846592")}
-VOLUME |= {"gal": Fraction("3.785411784"), "gal_imp": Fraction("4.54609")}
+ENERGY |= {"J": Fraction(1, 3600), "MJ": Fraction(10**6, 3600), "GJ": Fraction(10**9, 3600)}
+VOLUME = {"L": Fraction(1), "dL": Fraction(1, 10), "m3": Fraction(1000), "ft3": Fraction("28.316846592")}
+VOLUME |= {"ccf": Fraction("2831.6846592"), "gal": Fraction("3.785411784"), "gal_imp": Fraction("4.54609")}
 UNITS = {"electricity": ENERGY, "gas": VOLUME, "water": VOLUME}
 """Base units (Wh, litres) in each unit that a commodity may come in."""
 COMBINED = "combined"

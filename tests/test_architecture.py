@@ -83,7 +83,7 @@ MORE_LIBRARIES: dict[str, set[str]] = {
     "programme/document.py": {"pydantic"},  # the keys of the policy document
     "programme/policy.py": {"pydantic", "yaml"},  # reads and validates it
     "programme/sweep.py": {"yaml"},  # writes it again with another value
-    "readings/formats/espi.py": {"lxml"},  # reads XML as a stream
+    "readings/formats/espi_feed.py": {"lxml"},  # reads XML as a stream
     "readings/formats/mapping.py": {"pydantic", "yaml"},  # the document that says what a utility's columns mean
 }
 IMPURE = {"asyncio", "http", "os", "random", "secrets", "socket", "subprocess", "threading", "time", "urllib"}

@@ -28,8 +28,8 @@ from tests.programme.worlds import FAR, World, quiet_world, random_world, settle
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "recompute.py"
 HEADER = ["household_id", "meter_id", "commodity", "period_start", "period_end", "quantity", "unit", "quality"]
-VOLUMES = ("L", "m3", "ft3", "ccf", "gal", "gal_imp")
-UNITS = {"electricity": ("Wh", "kWh", "MWh"), "gas": VOLUMES, "water": VOLUMES}
+VOLUMES = ("L", "dL", "m3", "ft3", "ccf", "gal", "gal_imp")
+UNITS = {"electricity": ("Wh", "kWh", "MWh", "J", "MJ", "GJ"), "gas": VOLUMES, "water": VOLUMES}
 YEARS_BACK = 8
 """A world lies about now and in the years to come; files are of the past. Two leap years back, days stay days."""
 

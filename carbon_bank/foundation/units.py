@@ -3,7 +3,8 @@
 Base units are 64-bit integers: electricity in Wh, gas and water in litres. A factor is the rational number of base
 units in one unit, kept as numerator and denominator, so that no quantity ever passes through a float.
 
-Source: rules.md section 1 (international foot, US and imperial gallons: exact by definition).
+Source: rules.md section 1 (international foot, US and imperial gallons: exact by definition). Btu: the international table's,
+1055.05585262 J, exact by definition; a therm is 100,000 of them.
 """
 
 from __future__ import annotations
@@ -46,21 +47,26 @@ QUALITY_DTYPE = pl.Enum([quality.value for quality in Quality])
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit that readings may be sent in. `numerator / denominator` base units make one of it."""
+    """A unit that readings may be sent in. `numerator / denominator` base units make one of it. `only`: of one commodity."""
 
     name: str
     numerator: int
     denominator: int
     base: str
+    only: Commodity | None = None
 
     @property
     def factor(self) -> Fraction:
         return Fraction(self.numerator, self.denominator)
 
 
-def _unit(name: str, factor: str, base: str) -> Unit:
+def _unit(name: str, factor: str | Fraction, base: str, only: Commodity | None = None) -> Unit:
     exact = Fraction(factor)
-    return Unit(name, exact.numerator, exact.denominator, base)
+    return Unit(name, exact.numerator, exact.denominator, base, only)
+
+
+_WH_PER_J = Fraction(1, 3600)
+_BTU = Fraction("1055.05585262") * _WH_PER_J
 
 
 UNITS: dict[str, Unit] = {
@@ -69,7 +75,13 @@ UNITS: dict[str, Unit] = {
         _unit("Wh", "1", "Wh"),
         _unit("kWh", "1000", "Wh"),
         _unit("MWh", "1000000", "Wh"),
+        _unit("J", _WH_PER_J, "Wh"),
+        _unit("MJ", 10**6 * _WH_PER_J, "Wh"),
+        _unit("GJ", 10**9 * _WH_PER_J, "Wh"),
+        _unit("Btu", _BTU, "Wh", Commodity.GAS),
+        _unit("therm", 10**5 * _BTU, "Wh", Commodity.GAS),
         _unit("L", "1", "L"),
+        _unit("dL", "0.1", "L"),
         _unit("m3", "1000", "L"),
         _unit("ft3", "28.316846592", "L"),
         _unit("ccf", "2831.6846592", "L"),
@@ -95,8 +107,10 @@ rules stays inside 128 bits below it; tests/programme/test_bounds.py proves it."
 
 
 def units_of(commodity: Commodity) -> list[str]:
-    """The units in which readings of a commodity may be sent."""
-    return [unit.name for unit in UNITS.values() if unit.base == BASE_UNIT[commodity]]
+    """The units in which readings of a commodity may be sent, without those that need a calorific value."""
+    return [
+        unit.name for unit in UNITS.values() if unit.base == BASE_UNIT[commodity] and unit.only in {None, commodity}
+    ]
 
 
 def to_base(quantity: Fraction, unit: Unit) -> int:

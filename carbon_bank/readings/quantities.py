@@ -14,6 +14,8 @@ FRACTION_DIGITS_MAX = 9
 CALORIFIC_VALUE_MAX = 10**6
 """The largest calorific value, in Wh per m3: a hundred times that of natural gas (about 11,000)."""
 
+_ENERGY = BASE_UNIT[Commodity.ELECTRICITY]
+
 NOT_A_NUMBER = "readings.not_a_number"
 NEGATIVE = "readings.negative"
 UNIT = "readings.unit"
@@ -28,7 +30,8 @@ QUANTITY_REASONS: dict[str, str] = {
     UNIT: (
         "The unit is not one of the commodity: "
         + "; ".join(f"{commodity.value} in {', '.join(units_of(commodity))}" for commodity in Commodity)
-        + ". Gas in a unit of energy needs the meter's calorific value."
+        + f". Gas in a unit of energy ({', '.join(unit.name for unit in UNITS.values() if unit.base == _ENERGY)}) needs the meter's "
+        "calorific value."
     ),
     TOO_LARGE: f"The quantity is above {QUANTITY_MAX} base units (Wh or L), the largest that is accepted.",
 }
@@ -38,7 +41,6 @@ _PLAIN_DECIMAL = r"^[+-]?(?:[0-9]+(?:\.[0-9]{0,9})?|\.[0-9]{1,9})$"
 _SCALE = 10**FRACTION_DIGITS_MAX
 _SCALED_END = 10 ** (INTEGER_DIGITS_MAX + FRACTION_DIGITS_MAX)
 _LITRES_PER_M3 = 1000
-_ENERGY = BASE_UNIT[Commodity.ELECTRICITY]
 
 
 def base_quantities(frame: pl.DataFrame) -> pl.DataFrame:
@@ -99,10 +101,9 @@ def _factors(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _factor_table() -> pl.DataFrame:
     rows = [
-        (commodity.value, unit.name, unit.numerator, unit.denominator, False)
+        (commodity.value, name, UNITS[name].numerator, UNITS[name].denominator, False)
         for commodity in Commodity
-        for unit in UNITS.values()
-        if unit.base == BASE_UNIT[commodity]
+        for name in units_of(commodity)
     ]
     rows += [
         (Commodity.GAS.value, unit.name, unit.numerator * _LITRES_PER_M3, unit.denominator, True)

@@ -58,7 +58,7 @@ def from_registers(rows: pl.DataFrame) -> pl.DataFrame:
             register_code=pl.when(missing).then(pl.lit("readings.quantity_missing")),
             register_column=pl.when(missing).then(pl.lit("quantity")),
         )
-    read = rows.with_columns(_billionths(name).alias(f"_{name}") for name in _REGISTERS)
+    read = rows.with_columns(billionths(name).alias(f"_{name}") for name in _REGISTERS)
     start, end = (pl.col(f"_{name}") for name in _REGISTERS)
     full = pl.lit(10, pl.Int128).pow(pl.col("digits").clip(1, DIGITS_MAX)).cast(pl.Int128) * _SCALE
     backwards = end < start
@@ -101,8 +101,9 @@ def implausible(rolled: pl.DataFrame, usual: pl.DataFrame) -> pl.Series:
 _REGISTERS = ("register_start", "register_end")
 
 
-def _billionths(name: str) -> pl.Expr:
-    text = pl.col(name).str.strip_chars()
+def billionths(given: str | pl.Expr) -> pl.Expr:
+    """A column (or text) of plain decimal numbers as whole billionths (Int128); null where it is none."""
+    text = (pl.col(given) if isinstance(given, str) else given).str.strip_chars()
     plain = pl.when(text.str.contains(_PLAIN)).then(text.str.strip_prefix("+"))
     return plain.cast(pl.Decimal(38, FRACTION_DIGITS_MAX), strict=False).to_physical()
 

@@ -110,11 +110,17 @@ def test_factors_are_exact_by_definition() -> None:
     assert UNITS["gal"].factor == 231 * inch**3 * 1000
     assert UNITS["gal_imp"].factor == Fraction(454609, 100000)
     assert [UNITS[name].factor for name in ("Wh", "kWh", "MWh", "L", "m3")] == [1, 1000, 10**6, 1, 1000]
+    assert UNITS["dL"].factor == Fraction(1, 10)
+    assert [3600 * UNITS[name].factor for name in ("J", "MJ", "GJ")] == [1, 10**6, 10**9]
+    pound, kelvin = Fraction("453.59237"), Fraction(5, 9)  # grams; of a degree Fahrenheit
+    calorie = Fraction("4.1868")  # joules, of the international table
+    assert 3600 * UNITS["Btu"].factor == pound * kelvin * calorie
+    assert UNITS["therm"].factor == 100_000 * UNITS["Btu"].factor
 
 
 def test_each_commodity_is_sent_in_units_of_its_own() -> None:
-    assert units_of(Commodity.ELECTRICITY) == ["Wh", "kWh", "MWh"]
-    assert units_of(Commodity.GAS) == units_of(Commodity.WATER) == ["L", "m3", "ft3", "ccf", "gal", "gal_imp"]
+    assert units_of(Commodity.ELECTRICITY) == ["Wh", "kWh", "MWh", "J", "MJ", "GJ"]
+    assert units_of(Commodity.GAS) == units_of(Commodity.WATER) == ["L", "dL", "m3", "ft3", "ccf", "gal", "gal_imp"]
     assert {unit.base for unit in UNITS.values()} == set(BASE_UNIT.values())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import floor
 
 import polars as pl
 import pytest
@@ -80,6 +81,13 @@ def test_the_number_is_judged_before_the_unit() -> None:
     assert judged("x", "therm") == "readings.not_a_number"
 
 
+def test_gas_in_therms_and_joules_becomes_litres_exactly() -> None:
+    therm = 100_000 * Fraction("1055.05585262") / 3600 * 1000 / 10_600  # litres
+    assert judged("1", "therm", "gas", calorific_value=10_600) == floor(therm + Fraction(1, 2)) == 2765
+    assert judged("3600", "MJ", "gas", calorific_value=10_600) == judged("1", "MWh", "gas", calorific_value=10_600)
+    assert judged("3.6", "MJ") == 1000
+
+
 def test_gas_in_energy_needs_the_calorific_value_of_the_meter() -> None:
     assert judged("10.6", "kWh", "gas") == "readings.unit"
     assert judged("10.6", "kWh", "gas", calorific_value=None) == "readings.unit"
@@ -109,8 +117,13 @@ def test_the_table_of_factors_holds_each_commodity_in_its_units_and_gas_in_those
         for name in units_of(commodity)
     }
     energy = {("gas", "Wh"): (1000, 1, True), ("gas", "kWh"): (10**6, 1, True), ("gas", "MWh"): (10**9, 1, True)}
+    joules, btu = Fraction(1000, 3600), Fraction("1055.05585262") * 1000 / 3600
+    others = {"J": joules, "MJ": 10**6 * joules, "GJ": 10**9 * joules, "Btu": btu, "therm": 10**5 * btu}
+    assert {key: Fraction(*found.pop(key)[:2]) for key in [("gas", name) for name in others]} == {
+        ("gas", name): factor for name, factor in others.items()
+    }
     assert found == own | energy
-    assert len(rows) == len(found)
+    assert len(rows) == len(found) + len(others)
 
 
 def test_rows_keep_their_order_and_their_columns() -> None:

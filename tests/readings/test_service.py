@@ -147,7 +147,8 @@ async def test_each_batch_leaves_its_counts_and_one_line_in_the_trail(send: Send
     await send(row(), row("B-e"))
     second = await send(row(), row("B-e", quantity="90", reason="corrected"), row(period=APRIL), row("C-e"))
     batch = owner.execute(
-        "SELECT source, rows, accepted, duplicate, revised, refused, quarantined FROM reading_batch WHERE id = %s", [second.batch_id]
+        "SELECT source, rows, accepted, duplicate, revised, refused, quarantined FROM reading_batch WHERE id = %s",
+        [second.batch_id],
     ).fetchall()
     assert batch == [("test", 4, 1, 1, 1, 0, 1)]
     acts = owner.execute("SELECT subject, by, facts FROM trail WHERE act = 'readings.recorded' ORDER BY id").fetchall()

@@ -1,0 +1,339 @@
+"""Green Button (ESPI 4.0): every usage point of a feed, electricity, gas and water, each defect with its finding.
+
+Intervals finer than a day are summed; readings of a day and more, as bills, are taken as they are, from midnight to midnight
+at their place; registers become readings between them. Source: ESPI 4.0 (NAESB REQ.21), readings.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import polars as pl
+
+from carbon_bank.foundation.errors import InvalidInput, TooLarge
+from carbon_bank.foundation.units import Commodity, Quality
+from carbon_bank.readings.formats import espi_codes as codes
+from carbon_bank.readings.formats.clocks import Clock, RuledClock, ZoneClock
+from carbon_bank.readings.formats.espi_feed import Entry, Reading, path_of, readings, resources
+from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, INTERVALS_MAX, METER, Sums
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding
+from carbon_bank.readings.formats.options import Options
+from carbon_bank.readings.formats.source import Source
+from carbon_bank.readings.formats.whole_days import WHOLE_SCHEMA, whole_rows
+from carbon_bank.readings.intake import COLUMNS
+
+SENTENCES = codes.SENTENCES
+DAY_SECONDS_MIN = 23 * 3600
+"""A reading at least as long is of whole days: the shortest day has 23 hours."""
+HALF_A_DAY = 12 * 3600
+_NINE_PLACES = 10**9
+_MULTIPLIER_MAX = 12
+
+
+_ByClock = dict[int, tuple[Clock, list[tuple[Any, ...]]]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """What a MeterReading's readings are: of which meter, in which unit, at which place. `fault`: why they are not to be read."""
+
+    commodity: str
+    customer_number: str
+    meter_number: str
+    unit: str
+    scale: int
+    """Billionths of the unit in one of the value; a power of ten, 0 where it is finer than that."""
+    is_register: bool
+    clock: Clock
+    quality: str | None
+    fault: str | None = None
+    is_passed_over: bool = False
+
+
+def read(source: Source, options: Options) -> Chunks:
+    """Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`, `formats.espi_no_reading_type`;
+    TooLarge `formats.too_many_intervals`; what Source raises."""
+    feed, blocks = resources(source)
+    lacking = [name for name in ("UsagePoint", "MeterReading", "ReadingType") if not feed[name]]
+    if blocks and lacking:
+        raise InvalidInput(
+            codes.NO_TYPE,
+            f"{source.name} has {blocks} blocks of readings, but no {', no '.join(lacking)}, so nothing says what their values are. "
+            "Ask for the whole feed of the subscription (the batch), not for its interval blocks alone.",
+            {"file": source.name, "lacking": lacking, "blocks": blocks},
+        )
+    return _Reader(source, options, feed).chunks()
+
+
+@dataclass
+class _Reader:
+    source: Source
+    options: Options
+    feed: dict[str, list[Entry]]
+    counts: Counter[str] = field(default_factory=Counter)
+    firsts: dict[str, int] = field(default_factory=dict)
+    passed_over: int = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        sums = Sums(self.options.sum_to, self.options.strict)
+        all_series = self._all_series()
+        whole: _ByClock = {}
+        refused: list[tuple[Any, ...]] = []
+        fine: _ByClock = {}
+        waiting = kept = 0
+        of_block: dict[str, Series | None] = {}
+        for entry, reading in readings(self.source):
+            if entry.path not in of_block:
+                of_block[entry.path] = self._series_of(entry, all_series)
+            series = of_block[entry.path]
+            made = self._made(series, entry, reading)
+            if made is None:
+                continue
+            kind, row, clock = made
+            if kind == "refused":
+                refused.append(row)
+            elif kind == "whole":
+                whole.setdefault(id(clock), (clock, []))[1].append(row)
+            else:
+                fine.setdefault(id(clock), (clock, []))[1].append(row)
+                waiting += 1
+                if waiting == CHUNK_ROWS:
+                    _hand_over(sums, fine)
+                    fine, waiting = {}, 0
+            kept += kind != "fine"
+            if kept > INTERVALS_MAX:
+                raise TooLarge(
+                    "formats.too_many_intervals",
+                    f"{self.source.name} holds more than {INTERVALS_MAX} readings of whole days. Split it by usage points.",
+                    {"file": self.source.name, "intervals_max": INTERVALS_MAX},
+                )
+        _hand_over(sums, fine)
+        yield from self._rows(whole, refused, sums)
+
+    def _rows(self, whole: _ByClock, refused: list[tuple[Any, ...]], sums: Sums) -> Iterator[Chunk]:
+        line = 1
+        frame = pl.concat([WHOLE_SCHEMA.to_frame(), *(_with_days(*each) for each in whole.values())])
+        rows, findings = whole_rows(frame, self.options.strict)
+        rows = pl.concat([rows, _refused_rows(refused)]).sort("at", maintain_order=True)
+        for part in rows.iter_slices(CHUNK_ROWS):
+            numbered = part.with_columns(line=pl.int_range(line, line + part.height, dtype=pl.Int32))
+            line += part.height
+            yield Chunk(numbered, numbered.select("line", *COLUMNS))
+        yield from sums.chunks(line)
+        empty = NORMAL_SCHEMA.to_frame()
+        told = [Finding(self.firsts[code], code, codes.NOTES[code], count=count) for code, count in self.counts.items()]
+        found = [*told, *findings, *sums.findings()]
+        yield Chunk(empty, empty.select("line", *COLUMNS), found, passed_over=self.passed_over)
+
+    def _all_series(self) -> dict[str, Series]:
+        """What each MeterReading's readings are, by its path."""
+        types = {each.path: each for each in self.feed["ReadingType"]}
+        clocks = {each.path: self._clock_of(each) for each in self.feed["LocalTimeParameters"]}
+        points = {each.path: each for each in self.feed["UsagePoint"]}
+        by_link = {link: point for point in self.feed["UsagePoint"] for link in point.related}
+        used: set[str] = set()
+        found = {}
+        for meter in self.feed["MeterReading"]:
+            above = meter.path.rpartition("/MeterReading")[0]
+            point = points.get(above) or by_link.get(meter.path) or by_link.get(f"{above}/MeterReading")
+            kind = next((types[link] for link in meter.related if link in types), None)
+            if kind is not None:
+                used.add(kind.path)
+            if point is None or kind is None:
+                continue
+            clock = next((clocks[link] for link in point.related if clocks.get(link)), None)
+            if clock is None and len(clocks) == 1:
+                clock = next(iter(clocks.values()))
+            found[meter.path] = self._series(point, kind, clock or ZoneClock(self.options.zone))
+        for kind in types.values():
+            if kind.path not in used:
+                self._note("formats.espi_unused_reading_type", kind.at)
+        return found
+
+    def _clock_of(self, entry: Entry) -> Clock | None:
+        values = entry.values
+        try:
+            clock = RuledClock(
+                int(values["tzOffset"]),
+                int(values["dstOffset"]),
+                int(values["dstStartRule"], 16),
+                int(values["dstEndRule"], 16),
+            )
+            clock.days(pl.Series([0], dtype=pl.Int64))
+        except (KeyError, ValueError, OverflowError):
+            self._note("formats.espi_clock", entry.at)
+            return None
+        return clock if abs(clock.offset) <= 16 * 3600 and abs(clock.summer_offset) <= 2 * 3600 else None
+
+    def _series(self, point: Entry, kind: Entry, clock: Clock) -> Series:
+        values = kind.values
+        uom = values.get("uom", "")
+        commodity, fault = self._commodity(point, kind, uom)
+        if fault is None:
+            fault = self._kind_fault(kind, uom)
+        scale = _scale(values.get("powerOfTenMultiplier", "0"))
+        if scale is None and fault is None:
+            fault = codes.VALUE
+        flow = values.get("flowDirection")
+        return Series(
+            commodity=commodity,
+            customer_number=point.customer or point.point,
+            meter_number=point.point if point.customer else "",
+            unit=codes.UNITS.get(uom, uom),
+            scale=scale or 0,
+            is_register=values.get("accumulationBehaviour") in codes.REGISTERS,
+            clock=clock,
+            quality=values.get("defaultQuality"),
+            fault=fault,
+            is_passed_over=flow not in codes.FORWARD,
+        )
+
+    def _commodity(self, point: Entry, kind: Entry, uom: str) -> tuple[str, str | None]:
+        of_point = codes.KINDS.get(point.values.get("kind", ""))
+        of_kind = codes.COMMODITIES.get(kind.values.get("commodity", ""))
+        if uom in codes.ONLY_GAS:
+            of_kind = of_kind or Commodity.GAS
+        found = of_point or of_kind
+        if found is None:
+            return "", codes.UNIT
+        if of_point is None:
+            self._note("formats.espi_no_kind", point.at)
+        if (of_kind is not None and of_kind is not found) or (
+            uom in codes.UNITS and uom not in codes.OF_COMMODITY[found]
+        ):
+            return found.value, codes.OTHER
+        return found.value, None
+
+    def _kind_fault(self, kind: Entry, uom: str) -> str | None:
+        values = kind.values
+        accumulates = values.get("accumulationBehaviour")
+        if values.get("kind") == codes.KIND_POWER or accumulates not in codes.DELTAS | codes.REGISTERS:
+            return codes.NOT_QUANTITY
+        if uom not in codes.UNITS:
+            return codes.UNIT
+        if values.get("kind") == codes.KIND_ENERGY and uom in codes.VOLUMES:
+            self._note("formats.espi_kind", kind.at)
+        return None
+
+    def _series_of(self, block: Entry, all_series: dict[str, Series]) -> Series | None:
+        above = path_of(block.path).rpartition("/IntervalBlock")[0] or block.path
+        if above in all_series:
+            return all_series[above]
+        linked = [meter for meter in self.feed["MeterReading"] if block.path in meter.related]
+        return all_series.get(linked[0].path) if linked else None
+
+    def _made(self, series: Series | None, entry: Entry, reading: Reading) -> tuple[str, tuple[Any, ...], Clock] | None:
+        """What becomes of one reading: `refused`, `whole` or `fine`, its row, its clock; nothing where it is passed over."""
+        if series is None:
+            return "refused", (reading.at, *[None] * len(METER), None, codes.NO_TYPE), ZoneClock(self.options.zone)
+        key = (series.commodity or None, series.customer_number, series.meter_number)
+        if series.is_passed_over:
+            self._note("formats.espi_flow", reading.at)
+            self.passed_over += 1
+            return None
+        fault = series.fault
+        start, seconds = self._time(reading)
+        amount = _amount(reading.value, series.scale)
+        if fault is None and (start is None or seconds is None):
+            fault = codes.TIME
+        if fault is None and amount is None:
+            fault = codes.VALUE
+        if fault is None and self.options.strict and _has_fraction(reading.start):
+            fault = codes.FRACTION
+        if fault is not None:
+            return "refused", (reading.at, *key, series.unit, fault), series.clock
+        quality = self._quality(reading, series)
+        issued = _issued(entry.updated)
+        if series.is_register or (seconds is not None and seconds >= DAY_SECONDS_MIN):
+            row = (reading.at, *key, series.unit, start, seconds, amount, quality, issued, series.is_register)
+            return "whole", row, series.clock
+        return "fine", (reading.at, *key, series.unit, start, seconds, amount, quality, issued), series.clock
+
+    def _time(self, reading: Reading) -> tuple[int | None, int | None]:
+        start = _seconds(reading.start)
+        if start is not None and _has_fraction(reading.start):
+            self._note(codes.FRACTION, reading.at)
+        seconds = _seconds(reading.duration or "0")
+        return start, seconds
+
+    def _quality(self, reading: Reading, series: Series) -> str:
+        given = reading.quality or series.quality or "0"
+        if given not in codes.QUALITIES:
+            self._note("formats.espi_quality", reading.at)
+        return codes.QUALITIES.get(given, Quality.ESTIMATED).value
+
+    def _note(self, code: str, at: int) -> None:
+        self.counts[code] += 1
+        self.firsts.setdefault(code, at)
+
+
+def _hand_over(sums: Sums, fine: _ByClock) -> None:
+    for clock, rows in fine.values():
+        sums.add(pl.DataFrame(rows, schema=INTERVAL_SCHEMA, orient="row"), clock)
+
+
+def _with_days(clock: Clock, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    """WHOLE_SCHEMA: the midnights nearest to each reading's start and end, as days, and by how many seconds it is off them."""
+    known = [(name, kind) for name, kind in WHOLE_SCHEMA.items() if name not in {"first", "last", "off"}]
+    frame = pl.DataFrame(rows, schema=dict(known), orient="row")
+    ends = frame["start"] + frame["seconds"]
+    begins, finishes = (clock.days(moment + HALF_A_DAY) for moment in (frame["start"], ends))
+    off_start, off_end = (frame["start"] - begins["begins"]).abs(), (ends - finishes["begins"]).abs()
+    return frame.with_columns(
+        first=begins["day"], last=finishes["day"], off=pl.max_horizontal(off_start, off_end)
+    ).select(WHOLE_SCHEMA.names())
+
+
+def _refused_rows(refused: list[tuple[Any, ...]]) -> pl.DataFrame:
+    names = {"at": pl.Int32, **dict.fromkeys((*METER, "unit", "code"), pl.String)}
+    frame = pl.DataFrame(refused, schema=names, orient="row").with_columns(
+        column=pl.lit("quantity"), line=pl.lit(0, pl.Int32)
+    )
+    absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in frame.columns]
+    return frame.with_columns(absent).select(NORMAL_SCHEMA.names())
+
+
+def _scale(multiplier: str) -> int | None:
+    """Billionths in 10^multiplier; null where that is no multiplier, or finer than a billionth."""
+    try:
+        power = int(multiplier or "0")
+    except ValueError:
+        return None
+    return (
+        int(_NINE_PLACES * 10**power)
+        if 0 <= power <= _MULTIPLIER_MAX
+        else 10 ** (9 + power)
+        if -9 <= power < 0
+        else None
+    )
+
+
+def _amount(value: str, scale: int) -> int | None:
+    """Billionths of the unit; null where the value is no whole number, or too large to be one of a reading."""
+    try:
+        number = int(value)
+    except ValueError:
+        return None
+    return number * scale if len(value) <= 24 and abs(number * scale) < 10**27 else None
+
+
+def _seconds(text: str) -> int | None:
+    try:
+        number = Decimal(text)
+        return int(number) if number.is_finite() and abs(number) < 10**11 else None
+    except InvalidOperation:
+        return None
+
+
+def _has_fraction(text: str) -> bool:
+    return "." in text and text.rpartition(".")[2].strip("0") != ""
+
+
+def _issued(updated: str) -> int:
+    """A moment as a number that grows with it; 0 where there is none."""
+    digits = "".join(filter(str.isdigit, updated.partition("+")[0]))[:17]
+    return int(digits.ljust(17, "0")) if len(digits) >= 8 else 0

@@ -1,0 +1,226 @@
+"""Intervals finer than a day, summed to days or months: the bank keeps no load curves. Exact; a gap leaves its day out.
+
+A day is that of a place: 23, 24 or 25 hours. It is given only where the intervals that begin in it cover it whole.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from carbon_bank.foundation.errors import TooLarge
+from carbon_bank.foundation.units import Quality
+from carbon_bank.readings.formats.clocks import Clock
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding
+from carbon_bank.readings.formats.options import SumTo
+from carbon_bank.readings.intake import COLUMNS
+
+INTERVALS_MAX = 5_000_000
+"""They wait in memory until the end of the file, some 60 bytes each."""
+BILLIONTHS = 10**9
+
+INTERVAL_SCHEMA = pl.Schema(
+    {
+        "at": pl.Int32(),
+        "commodity": pl.String(),
+        "customer_number": pl.String(),
+        "meter_number": pl.String(),
+        "unit": pl.String(),
+        "start": pl.Int64(),  # seconds since 1970 in UTC
+        "seconds": pl.Int64(),
+        "amount": pl.Int128(),  # billionths of the unit; null: the file says that it is missing
+        "quality": pl.String(),
+        "issued": pl.Int64(),  # of two values for one interval the later issued one counts; 0 where the file tells no moment
+    }
+)
+METER = ["commodity", "customer_number", "meter_number"]
+INCOMPLETE_DAY, INCOMPLETE_MONTH = "formats.incomplete_day", "formats.incomplete_month"
+TWO_UNITS, CONTRADICTION, OVERLAP = "formats.two_units", "formats.contradiction", "formats.intervals_overlap"
+BECAME_REGISTER = "formats.became_register"
+SENTENCES: dict[str, str] = {
+    INCOMPLETE_DAY: (
+        "The intervals of this day do not cover it whole: some are missing, or have no value. A part is not taken for the whole. "
+        "Send the day again when it is complete."
+    ),
+    INCOMPLETE_MONTH: "Not every day of this month is covered whole. Send the month again when it is complete.",
+    TWO_UNITS: (
+        "The same interval is given in two units, so it is told twice. Keep the rows of one unit, with `where` in the mapping."
+    ),
+    CONTRADICTION: "The same interval has two values, and nothing says which counts. Send the one that holds.",
+    OVERLAP: "Two intervals of this day overlap, so something would count twice. Send each moment once.",
+    BECAME_REGISTER: (
+        "From here on the column does not tell what was used in each interval: it only grows, as a register does. Send the use, or "
+        "map the column as a register."
+    ),
+}
+_QUALITIES = [Quality.ESTIMATED, Quality.CUSTOMER, Quality.CORRECTED, Quality.ACTUAL]
+"""A sum is as good as the worst of its parts."""
+_RANK = pl.Enum([quality.value for quality in _QUALITIES])
+
+
+class Sums:
+    """Gathers intervals of any number of meters, in any order, and gives their days (or months)."""
+
+    def __init__(self, sum_to: SumTo, strict: bool) -> None:
+        """Args: strict: a restated interval is a contradiction."""
+        self._sum_to, self._strict = sum_to, strict
+        self._parts: list[pl.DataFrame] = []
+        self._count = 0
+        self._bad_from: list[tuple[str, str, str, int]] = []
+        self._findings: list[Finding] = []
+
+    def add(self, intervals: pl.DataFrame, clock: Clock) -> None:
+        """Args: intervals: INTERVAL_SCHEMA. clock: of the place. Raises: TooLarge `formats.too_many_intervals`."""
+        self._count += intervals.height
+        if self._count > INTERVALS_MAX:
+            raise TooLarge(
+                "formats.too_many_intervals",
+                f"The file holds more than {INTERVALS_MAX} intervals finer than a day. Split it by meters, or send sums of days.",
+                {"intervals_max": INTERVALS_MAX},
+            )
+        days = clock.days(intervals["start"])
+        dated = intervals.with_columns(days["day"], length=days["ends"] - days["begins"])
+        self._parts.append(
+            dated.with_columns(pl.col(*METER, "unit").cast(pl.Categorical), pl.col("quality").cast(_RANK))
+        )
+
+    def refuse_from(self, commodity: str, customer_number: str, meter_number: str, start: int) -> None:
+        """A meter's intervals tell no use from a moment on: its days from then are refused `formats.became_register`."""
+        self._bad_from.append((commodity, customer_number, meter_number, start))
+
+    def findings(self) -> list[Finding]:
+        """What was odd about the intervals; whole after `chunks` has ended."""
+        return self._findings
+
+    def chunks(self, first_line: int) -> Chunks:
+        """The sums in order of meter and day, after everything was added. Args: first_line: `line` of the first row."""
+        if not self._parts:
+            return
+        gathered = pl.concat(self._parts).with_columns(pl.col(*METER, "unit").cast(pl.String))
+        self._parts = []
+        days = self._judged(self._days(self._single(gathered)))
+        rows = self._months(days) if self._sum_to == "month" else days
+        for part in self._normal(rows, first_line).iter_slices(CHUNK_ROWS):
+            yield Chunk(part, part.select("line", *COLUMNS))
+
+    def _single(self, gathered: pl.DataFrame) -> pl.DataFrame:
+        """Each interval of a meter once, with `fault` where two rows contradict each other."""
+        key = [*METER, "start", "seconds"]
+        ordered = gathered.sort(*key, "issued", "at")
+        last_issued = pl.col("issued") == pl.col("issued").max()
+        single = ordered.group_by(key, maintain_order=True).agg(
+            pl.col("at", "unit", "amount", "quality", "day", "length").last(),
+            rows=pl.len(),
+            units=pl.col("unit").n_unique(),
+            values=pl.col("amount").n_unique(),
+            last_values=pl.col("amount").filter(last_issued).n_unique(),
+        )
+        restated = (pl.col("values") > 1) & (pl.col("units") == 1)
+        undecided = restated & ((pl.col("last_values") > 1) | pl.lit(self._strict))
+        self._note(single.filter((pl.col("rows") > 1) & (pl.col("values") == 1)), "formats.repeated_interval")
+        self._note(single.filter(restated & ~undecided), "formats.restated_interval")
+        return single.with_columns(
+            fault=pl.when(pl.col("units") > 1).then(pl.lit(TWO_UNITS)).when(undecided).then(pl.lit(CONTRADICTION))
+        ).drop("rows", "units", "values", "last_values")
+
+    def _note(self, intervals: pl.DataFrame, code: str) -> None:
+        if intervals.height:
+            at = int(intervals["at"].min())  # type: ignore[arg-type]
+            self._findings.append(Finding(at, code, _NOTES[code], count=intervals.height))
+
+    def _days(self, single: pl.DataFrame) -> pl.DataFrame:
+        """Days of meters: `unit, first_at, amount, quality, covered` (seconds), `fault` of one of its intervals."""
+        ends = (pl.col("start") + pl.col("seconds")).shift(1).over(METER)
+        marked = single.sort(*METER, "start", "seconds").with_columns(
+            overlaps=(pl.col("start") < ends).fill_null(False) & pl.col("fault").is_null(),
+        )
+        return marked.group_by(*METER, "day", maintain_order=True).agg(
+            pl.col("at").min(),
+            pl.col("unit").first(),
+            units=pl.col("unit").n_unique(),
+            amount=pl.col("amount").sum(),
+            lacking=pl.col("amount").null_count(),
+            quality=pl.col("quality").min(),
+            covered=pl.col("seconds").sum(),
+            length=pl.col("length").first(),
+            last_start=pl.col("start").max(),
+            fault=pl.coalesce(
+                pl.col("fault").drop_nulls().first(), pl.when(pl.col("overlaps").any()).then(pl.lit(OVERLAP))
+            ),
+        )
+
+    def _judged(self, days: pl.DataFrame) -> pl.DataFrame:
+        """Days with `code`: null where the day is whole."""
+        bad = pl.DataFrame(self._bad_from, schema=[*METER, "bad_from"], orient="row", schema_overrides=_BAD_SCHEMA)
+        bad_from = bad.group_by(METER).agg(pl.col("bad_from").min())
+        judged = days.join(bad_from, on=METER, how="left", maintain_order="left")
+        whole = (pl.col("covered") == pl.col("length")) & (pl.col("lacking") == 0)
+        code = (
+            pl.when(pl.col("last_start") >= pl.col("bad_from"))
+            .then(pl.lit(BECAME_REGISTER))
+            .when(pl.col("fault").is_not_null())
+            .then("fault")
+            .when(pl.col("units") > 1)
+            .then(pl.lit(TWO_UNITS))
+            .when(~whole)
+            .then(pl.lit(INCOMPLETE_DAY))
+        )
+        return judged.select(
+            *METER, "at", "unit", "amount", "quality", period_start="day",
+            period_end=pl.col("day") + pl.duration(days=1), code=code,
+        )  # fmt: skip
+
+    def _months(self, days: pl.DataFrame) -> pl.DataFrame:
+        first = pl.col("period_start").dt.truncate("1mo")
+        months = days.with_columns(first=first, end=first.dt.offset_by("1mo"))
+        gathered = months.group_by(*METER, "first", "end", maintain_order=True).agg(
+            pl.col("at").min(),
+            pl.col("unit").first(),
+            pl.col("amount").sum(),
+            pl.col("quality").min(),
+            units=pl.col("unit").n_unique(),
+            days=pl.len(),
+            code=pl.col("code").filter(pl.col("code") != INCOMPLETE_DAY).first(),
+            lacking=(pl.col("code") == INCOMPLETE_DAY).sum(),
+        )
+        length = (pl.col("end") - pl.col("first")).dt.total_days()
+        whole = (pl.col("days") == length) & (pl.col("lacking") == 0)
+        code = pl.coalesce(
+            "code",
+            pl.when(pl.col("units") > 1).then(pl.lit(TWO_UNITS)),
+            pl.when(~whole).then(pl.lit(INCOMPLETE_MONTH)),
+        )
+        return gathered.select(
+            *METER, "at", "unit", "amount", "quality", period_start="first", period_end="end", code=code
+        )
+
+    def _normal(self, rows: pl.DataFrame, first_line: int) -> pl.DataFrame:
+        told = pl.when(pl.col("code").is_null()).then(decimal_text(pl.col("amount")))
+        made = rows.select(
+            *METER, "at", "unit", "code",
+            pl.col("quality").cast(pl.String),
+            pl.col("period_start").dt.strftime("%Y-%m-%d"),
+            pl.col("period_end").dt.strftime("%Y-%m-%d"),
+            quantity=told,
+            column=pl.when(pl.col("code").is_not_null()).then(pl.lit("quantity")),
+            line=pl.int_range(first_line, first_line + rows.height, dtype=pl.Int32, eager=True),
+        )  # fmt: skip
+        absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in made.columns]
+        return made.with_columns(absent).select(
+            pl.col(name).cast(kind).alias(name) for name, kind in NORMAL_SCHEMA.items()
+        )
+
+
+def decimal_text(billionths: pl.Expr) -> pl.Expr:
+    """Billionths (Int128) as a plain decimal number, without trailing zeros."""
+    sign = pl.when(billionths < 0).then(pl.lit("-")).otherwise(pl.lit(""))
+    whole, rest = billionths.abs() // BILLIONTHS, billionths.abs() % BILLIONTHS
+    fraction = rest.cast(pl.String).str.zfill(9).str.strip_chars_end("0")
+    point = pl.when(fraction != "").then(pl.lit(".")).otherwise(pl.lit(""))
+    return sign + whole.cast(pl.String) + point + fraction
+
+
+_BAD_SCHEMA = {**dict.fromkeys(METER, pl.String), "bad_from": pl.Int64}
+_NOTES = {
+    "formats.repeated_interval": "The interval stands there more than once, with the same value. It counts once.",
+    "formats.restated_interval": "The interval stands there more than once, with different values. The one issued last counts.",
+}

@@ -1,0 +1,133 @@
+"""Parquet: the columns of a reading as text, whole numbers, decimals or days; never floating point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+from polars.exceptions import PanicException, PolarsError
+
+from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks
+from carbon_bank.readings.formats.options import Options
+from carbon_bank.readings.formats.source import Source
+from carbon_bank.readings.intake import COLUMNS
+
+ROWS_MAX = 100_000_000
+MAGIC = b"PAR1"
+SLICE_ROWS = 20 * CHUNK_ROWS
+PASSED_OVER = ("line", "code", "message")
+SENTENCES: dict[str, str] = {}
+
+
+def read(source: Source, options: Options) -> Chunks:
+    """Raises: NotFound `formats.no_file`; InvalidInput `formats.damaged`, `formats.float`, `formats.column_type`,
+    `formats.column_missing`, `formats.column_unknown`; TooLarge `formats.too_large`, `formats.too_many_rows`."""
+    size = _size(source)
+    scan, columns, count = _begin(source)
+    return _chunks(source, scan, columns, count, size)
+
+
+def _size(source: Source) -> int:
+    if not source.path.is_file():
+        raise NotFound("formats.no_file", f"There is no file {source.name}.", {"file": source.name})
+    with source.path.open("rb") as file:
+        start = file.read(len(MAGIC))
+        size = file.seek(0, 2)
+    if start != MAGIC:
+        raise _damaged(
+            source, "it does not begin like one; Parquet is compressed within and is sent as it is, not as .gz"
+        )
+    if size > source.bytes_max:
+        raise TooLarge(
+            "formats.too_large",
+            f"{source.name} holds more than {source.bytes_max} bytes. Split it, by meters or by months.",
+            {"file": source.name, "bytes_max": source.bytes_max},
+        )
+    return size
+
+
+def _begin(source: Source) -> tuple[pl.LazyFrame, list[str], int]:
+    try:
+        scan = pl.scan_parquet(source.path, glob=False)
+        schema = scan.collect_schema()
+        count = int(scan.select(pl.len()).collect().item())
+    except (PolarsError, PanicException, OSError) as error:
+        raise _damaged(source, str(error).splitlines()[0][:200]) from None
+    if count > ROWS_MAX:
+        raise TooLarge(
+            "formats.too_many_rows",
+            f"{source.name} says that it holds {count} rows; at most {ROWS_MAX} are read. Split it, by meters or by months.",
+            {"file": source.name, "rows": count, "rows_max": ROWS_MAX},
+        )
+    columns = [name for name in schema if name not in PASSED_OVER]
+    _check_names(source, columns)
+    return scan.select(_as_text(source, name, schema[name]) for name in columns), columns, count
+
+
+def _check_names(source: Source, columns: list[str]) -> None:
+    missing = [name for name, needed in COLUMNS.items() if needed and name not in columns]
+    if "quantity" not in columns and not {"register_start", "register_end"} <= set(columns):
+        missing.append("quantity (or register_start and register_end)")
+    if missing:
+        raise InvalidInput(
+            "formats.column_missing",
+            f"{source.name} lacks the columns {', '.join(missing)}. It has {', '.join(columns[:30]) or 'none'}.",
+            {"file": source.name, "missing": missing},
+        )
+    unknown = [name for name in columns if name not in COLUMNS]
+    if unknown:
+        raise InvalidInput(
+            "formats.column_unknown",
+            f"{source.name} has the column '{unknown[0][:80]}', which is unknown. Known are {', '.join(COLUMNS)}.",
+            {"file": source.name, "unknown": unknown[:30]},
+        )
+
+
+def _as_text(source: Source, name: str, kind: pl.DataType) -> pl.Expr:
+    if kind.is_float():
+        raise InvalidInput(
+            "formats.float",
+            f"The column {name} of {source.name} is floating point, which is not exact. Store it as text or as a decimal.",
+            {"file": source.name, "column": name},
+        )
+    column = pl.col(name)
+    if isinstance(kind, pl.Datetime):
+        is_day = column == column.dt.truncate("1d")
+        return pl.when(is_day).then(column.dt.strftime("%Y-%m-%d")).otherwise(column.cast(pl.String)).alias(name)
+    if isinstance(kind, pl.Boolean):
+        return pl.when(column).then(pl.lit("yes")).alias(name)  # cancel: true
+    if not (
+        kind.is_integer()
+        or kind.is_decimal()
+        or isinstance(kind, pl.String | pl.Date | pl.Categorical | pl.Enum | pl.Null)
+    ):
+        raise InvalidInput(
+            "formats.column_type",
+            f"The column {name} of {source.name} is of type {kind}. Store it as text, a whole number, a decimal or a day.",
+            {"file": source.name, "column": name, "type": str(kind)},
+        )
+    return column.cast(pl.String)
+
+
+def _chunks(source: Source, scan: pl.LazyFrame, columns: list[str], count: int, size: int) -> Iterator[Chunk]:
+    absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in {*columns, "line", "at"}]
+    for offset in range(0, count, SLICE_ROWS):
+        try:
+            part = scan.slice(offset, SLICE_ROWS).collect()
+        except (PolarsError, PanicException, OSError) as error:
+            raise _damaged(source, str(error).splitlines()[0][:200]) from None
+        line = pl.int_range(offset + 1, offset + part.height + 1, dtype=pl.Int32)
+        numbered = part.with_columns(pl.when(pl.col(name) != "").then(name) for name in columns).with_columns(
+            line=line, at=line
+        )
+        for rows in numbered.iter_slices(CHUNK_ROWS):
+            done = int(rows["line"][-1])
+            normal = rows.with_columns(absent).select(NORMAL_SCHEMA.names())
+            yield Chunk(normal, rows.select("line", *columns), position=size * done // count)
+
+
+def _damaged(source: Source, why: str) -> InvalidInput:
+    return InvalidInput(
+        "formats.damaged", f"{source.name} cannot be read as Parquet: {why}. Send it again.", {"file": source.name}
+    )

@@ -1,0 +1,89 @@
+"""Readings of a day and more, and registers, with moments: from midnight to midnight at their place."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from carbon_bank.readings.formats import espi_codes as codes
+from carbon_bank.readings.formats.intervals import CONTRADICTION, METER, decimal_text
+from carbon_bank.readings.formats.normal import NORMAL_SCHEMA, Finding
+
+WHOLE_SCHEMA = pl.Schema(
+    {
+        "at": pl.Int32(),
+        **dict.fromkeys(METER, pl.String()),
+        "unit": pl.String(),
+        "start": pl.Int64(),
+        "seconds": pl.Int64(),
+        "amount": pl.Int128(),  # billionths of the unit
+        "quality": pl.String(),
+        "issued": pl.Int64(),
+        "is_register": pl.Boolean(),
+        "first": pl.Date(),  # the midnights that are nearest to its start and its end
+        "last": pl.Date(),
+        "off": pl.Int64(),  # seconds from them
+    }
+)
+
+
+def whole_rows(readings: pl.DataFrame, strict: bool) -> tuple[pl.DataFrame, list[Finding]]:
+    """Args: readings: WHOLE_SCHEMA. Returns: NORMAL_SCHEMA, and what was odd."""
+    findings = []
+    single, restated = _single(readings.filter(~pl.col("is_register")), strict)
+    if restated.height:
+        told = "A reading stands there more than once, with different values. The one issued last counts."
+        findings.append(Finding(restated["at"].min(), "formats.restated_interval", told, count=restated.height))  # type: ignore[arg-type]
+    off = single.filter(pl.col("off") > 0)
+    if off.height:
+        hours = int(off["off"].max()) // 3600  # type: ignore[arg-type]
+        told = f"{codes.NOTES[codes.OFF]} The farthest is off by {hours} hours."
+        findings.append(Finding(off["at"].min(), codes.OFF, told, count=off.height))  # type: ignore[arg-type]
+    late = (pl.col("off") > 0) & pl.lit(strict) & pl.col("code").is_null()
+    quantities = single.with_columns(
+        code=pl.when(late).then(pl.lit(codes.OFF)).otherwise("code"), quantity=decimal_text(pl.col("amount"))
+    )
+    rows = pl.concat([quantities, _between(readings.filter("is_register"))], how="diagonal")
+    return _normal(rows), findings
+
+
+def _single(readings: pl.DataFrame, strict: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Each period of a meter once, the value issued last; and those that were restated."""
+    key = [*METER, "start", "seconds"]
+    last_issued = pl.col("issued") == pl.col("issued").max()
+    marked = readings.sort(*key, "issued", "at").with_columns(
+        values=pl.struct("amount", "unit").n_unique().over(key),
+        last_values=pl.struct("amount", "unit").filter(last_issued).n_unique().over(key),
+    )
+    single = marked.unique(key, keep="last", maintain_order=True)
+    undecided = (pl.col("last_values") > 1) | ((pl.col("values") > 1) & pl.lit(strict))
+    single = single.with_columns(code=pl.when(undecided).then(pl.lit(CONTRADICTION)))
+    return single, single.filter((pl.col("values") > 1) & ~undecided)
+
+
+def _between(registers: pl.DataFrame) -> pl.DataFrame:
+    """What registers showed on one day and on the next that they were read: the first of each day counts."""
+    moment = pl.col("start") + pl.col("seconds")
+    # The nearest midnight, of the moment at which the register was read.
+    ordered = registers.with_columns(moment=moment).sort(*METER, "moment", "issued", "at")
+    daily = ordered.unique([*METER, "last"], keep="first", maintain_order=True)
+    before = {name: pl.col(column).shift(1).over(METER) for name, column in (("day", "last"), ("amount", "amount"))}
+    return (
+        daily.with_columns(first=before["day"], shown=before["amount"])
+        .filter(pl.col("shown").is_not_null())
+        .with_columns(
+            register_start=decimal_text(pl.col("shown")),
+            register_end=decimal_text(pl.col("amount")),
+            code=pl.lit(None, pl.String),
+        )
+    )
+
+
+def _normal(rows: pl.DataFrame) -> pl.DataFrame:
+    dated = rows.with_columns(
+        period_start=pl.col("first").dt.strftime("%Y-%m-%d"),
+        period_end=pl.col("last").dt.strftime("%Y-%m-%d"),
+        column=pl.when(pl.col("code").is_not_null()).then(pl.lit("quantity")),
+        line=pl.lit(0, pl.Int32),
+    )
+    absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in dated.columns]
+    return dated.with_columns(absent).select(NORMAL_SCHEMA.names()).sort("at", maintain_order=True)
