@@ -14,6 +14,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from carbon_bank.cli import readings_check
 from carbon_bank.cli.runtime import COMMAND_LINE, progress_bar, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.csv_file import read_chunks
@@ -35,6 +36,9 @@ EXIT_SOME_REFUSED = 1
 @app.callback()
 def group() -> None:
     """Meter readings from files."""
+
+
+app.command("check")(readings_check.check)
 
 
 @app.command("import")

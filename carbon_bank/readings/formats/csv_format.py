@@ -35,6 +35,15 @@ def read(source: Source, options: Options) -> Chunks:
 
 def _own_columns(source: Source) -> Table:
     table = read_table(source, Dialect(), any, f"the columns {', '.join(COLUMNS)}")
+    try:
+        _check_columns(source, table)
+    except BaseException:
+        table.close()
+        raise
+    return table
+
+
+def _check_columns(source: Source, table: Table) -> None:
     missing = [name for name, needed in COLUMNS.items() if needed and name not in table.header]
     if "quantity" not in table.header and not {"register_start", "register_end"} <= set(table.header):
         missing.append("quantity (or register_start and register_end)")
@@ -53,7 +62,6 @@ def _own_columns(source: Source) -> Table:
             f"{', '.join(COLUMNS)}. Leave it out, or give a mapping of your own columns.",
             {"file": source.name, "unknown": unknown},
         )
-    return table
 
 
 def _plain(source: Source, table: Table) -> Iterator[Chunk]:

@@ -48,4 +48,4 @@ class Growth:
         start, at = row["start"], row["at"]
         assert isinstance(start, int) and isinstance(at, int)
         self._sums.refuse_from(commodity, customer, meter, start)
-        self.findings.append(Finding(at, BECAME_REGISTER, SENTENCES[BECAME_REGISTER], value=customer))
+        self.findings.append(Finding(at, BECAME_REGISTER, SENTENCES[BECAME_REGISTER]))

@@ -33,11 +33,11 @@ PASSED_OVER = {"line", "code", "message"}
 
 def read(source: Source, options: Options) -> Chunks:
     """Raises: TooLarge `formats.line_too_long`; InvalidInput `formats.not_json` where the first line already is none."""
-    line = 1
+    line, position = 1, 0
     rows: list[tuple[Any, ...]] = []
     sent: list[tuple[Any, ...]] = []
     with source.open() as file:
-        for at, text in _lines(source, file):
+        for at, text, position in _lines(source, file):
             values, code, column = _row(text)
             if code == NOT_JSON and line == 1 and not rows:
                 raise InvalidInput(
@@ -47,10 +47,10 @@ def read(source: Source, options: Options) -> Chunks:
             rows.append((line + len(rows), at, *(values.get(name) for name in COLUMNS), code, column))
             sent.append((rows[-1][0], *rows[-1][2:-2]))
             if len(rows) == CHUNK_ROWS:
-                yield _chunk(rows, sent, file.tell())
+                yield _chunk(rows, sent, position)
                 line, rows, sent = line + CHUNK_ROWS, [], []
         if rows:
-            yield _chunk(rows, sent, file.tell())
+            yield _chunk(rows, sent, position)
 
 
 def _chunk(rows: list[tuple[Any, ...]], sent: list[tuple[Any, ...]], position: int) -> Chunk:
@@ -59,10 +59,12 @@ def _chunk(rows: list[tuple[Any, ...]], sent: list[tuple[Any, ...]], position: i
     return Chunk(*frames, position=position)
 
 
-def _lines(source: Source, file: Any) -> Iterator[tuple[int, bytes]]:
-    at = 0
+def _lines(source: Source, file: Any) -> Iterator[tuple[int, bytes, int]]:
+    """The lines that say something: their numbers, and where they end."""
+    at = position = 0
     while text := file.readline(LINE_BYTES_MAX + 1):
         at += 1
+        position += len(text)
         if len(text) > LINE_BYTES_MAX:
             raise TooLarge(
                 "formats.line_too_long",
@@ -72,7 +74,7 @@ def _lines(source: Source, file: Any) -> Iterator[tuple[int, bytes]]:
         if at == 1:
             text = text.removeprefix(b"\xef\xbb\xbf")
         if text.strip():
-            yield at, text
+            yield at, text, position
 
 
 def _row(text: bytes) -> tuple[dict[str, str | None], str | None, str | None]:

@@ -59,6 +59,7 @@ class Table:
     header: list[str]
     lines_before: int
     rows: Iterator[Rows] = field(repr=False)
+    close: Callable[[], None]
 
 
 def read_table(source: Source, dialect: Dialect, is_header: FindHeader, needed: str) -> Table:
@@ -69,6 +70,14 @@ def read_table(source: Source, dialect: Dialect, is_header: FindHeader, needed: 
             TooLarge `formats.line_too_long`, `formats.too_many_columns`; those of Source. All but the header's while reading.
     """
     lines = _Lines(source, dialect)
+    try:
+        return _begin(source, dialect, lines, is_header, needed)
+    except BaseException:
+        lines.close()
+        raise
+
+
+def _begin(source: Source, dialect: Dialect, lines: _Lines, is_header: FindHeader, needed: str) -> Table:
     looked_at: list[str] = []
     for number, line in enumerate(lines, start=1):
         names = [name.strip() for name in _split(line, dialect.delimiter)]
@@ -80,7 +89,7 @@ def read_table(source: Source, dialect: Dialect, is_header: FindHeader, needed: 
             )
         if is_header(names):
             _refuse_twins(source, names, number)
-            return Table(names, number - 1, _rows(source, dialect, names, lines))
+            return Table(names, number - 1, _rows(source, dialect, names, lines), lines.close)
         looked_at.append(line.strip()[:80])
         if number == HEADER_LINES_MAX:
             break
@@ -145,6 +154,9 @@ class _Lines:
         self.taken += len(taken)
         return taken
 
+    def close(self) -> None:
+        self._file.close()
+
     def give_back(self, count: int) -> None:
         self._next -= count
         self.taken -= count
@@ -173,7 +185,7 @@ class _Lines:
                 {"file": self._source.name, "line": line, "characters_max": LINE_BYTES_MAX},
             )
         self._waiting, self._next = self._waiting[self._next :] + lines, 0
-        return bool(block)
+        return bool(block or lines)
 
     def _read_lines(self) -> int:
         return self.taken + len(self._waiting) - self._next
@@ -192,6 +204,13 @@ class _Lines:
 
 
 def _rows(source: Source, dialect: Dialect, header: list[str], lines: _Lines) -> Iterator[Rows]:
+    try:
+        yield from _blocks(source, dialect, header, lines)
+    finally:
+        lines.close()
+
+
+def _blocks(source: Source, dialect: Dialect, header: list[str], lines: _Lines) -> Iterator[Rows]:
     while True:
         before = lines.taken
         taken = lines.several()
@@ -232,7 +251,7 @@ def _places(header: Sequence[str]) -> list[str]:
 def _tidied(frame: pl.DataFrame, header: list[str]) -> pl.DataFrame:
     """Columns by their names, without space around values, the nameless ones left out, too long a field told."""
     texts = [pl.col(name).str.strip_chars().alias(name) for name in _places(header)]
-    frame = frame.with_columns(texts)
+    frame = frame.with_columns(texts).filter(pl.any_horizontal(pl.col(_places(header)) != ""))
     too_long = pl.any_horizontal(pl.col(_places(header)).str.len_chars() > FIELD_CHARACTERS_MAX)
     code = pl.coalesce("_code", pl.when(too_long).then(pl.lit(FIELD_TOO_LONG)))
     named = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -81,8 +82,7 @@ def test_a_register_read_by_hand_with_a_title_above_and_thanks_below(exports: Pa
     shown = [(day(line[0], "dmy"), Fraction(line[2].replace(",", "."))) for line in lines]
     assert len(shown) == 10
     expected = [
-        (start, end, int((later - before) * 1000))
-        for (start, before), (end, later) in zip(shown, shown[1:], strict=False)
+        (start, end, int((later - before) * 1000)) for (start, before), (end, later) in itertools.pairwise(shown)
     ]
     assert found.codes() == {None: 8, "readings.period_too_long": 1}
     judged = found.rows.select("period_start", "period_end", "quantity", "code")
@@ -122,7 +122,7 @@ def test_two_tariffs_of_one_meter_newest_first_and_a_day_left_out(exports: Path)
     shown = sorted((date.fromisoformat(line[0]), int(line[1]) + int(line[2])) for line in lines)
     assert found.codes() == {None: len(lines) - 1}
     assert sorted(found.sound.select("period_start", "period_end", "quantity").rows()) == [
-        (start, end, (later - before) * 1000) for (start, before), (end, later) in zip(shown, shown[1:], strict=False)
+        (start, end, (later - before) * 1000) for (start, before), (end, later) in itertools.pairwise(shown)
     ]
     assert found.sound["quantity"].sum() == (shown[-1][1] - shown[0][1]) * 1000
     long = found.sound.filter((pl.col("period_end") - pl.col("period_start")).dt.total_days() == 2)
@@ -154,8 +154,7 @@ def test_the_same_file_mapped_as_a_register_skips_its_glitches(exports: Path) ->
     shown = [(date.fromisoformat(name), value) for name, value in first_of.items()]
     assert found.codes() == {None: len(shown) - 1}
     assert found.sound.select("period_start", "quantity").rows() == [
-        (start, (2 * (later - before) + 10) // 20)
-        for (start, before), (_, later) in zip(shown, shown[1:], strict=False)
+        (start, (2 * (later - before) + 10) // 20) for (start, before), (_, later) in itertools.pairwise(shown)
     ]
 
 
@@ -169,8 +168,7 @@ def test_bills_of_two_commodities_in_one_row(exports: Path) -> None:
     for place, (commodity, factor) in enumerate((("electricity", Fraction(1000)), ("gas", therm)), start=1):
         of_one = found.sound.filter(pl.col("commodity") == commodity)
         assert sorted(of_one.select("period_start", "period_end", "quantity").rows()) == [
-            (start, bill[0], (2 * bill[place] * factor + 1) // 2)
-            for (start, *_), bill in zip(bills, bills[1:], strict=False)
+            (start, bill[0], (2 * bill[place] * factor + 1) // 2) for (start, *_), bill in itertools.pairwise(bills)
         ]
     refused = found.rows.filter(pl.col("code").is_not_null())
     assert (
