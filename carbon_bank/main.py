@@ -19,7 +19,7 @@ from carbon_bank.identity.access import open_to_all
 from carbon_bank.programme import adoption_api, compare_api
 from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
-from carbon_bank.readings import quarantine_api
+from carbon_bank.readings import import_api, quarantine_api
 from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import account_api, award_api, household_api, outlook_api, review_api
@@ -33,6 +33,7 @@ ROOMS = (
     adoption_api,
     registry,
     readings,
+    import_api,
     quarantine_api,
     settlement,
     review_api,
@@ -41,6 +42,8 @@ ROOMS = (
     outlook_api,
     account_api,
 )
+UPLOADS = frozenset({"/v1/imports"})
+"""Bodies of any length, which the route counts as it keeps them."""
 DESCRIPTION = """
 A city's bank of carbon points: meter readings come in, points go out, and each point can be followed back.
 
@@ -78,7 +81,9 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.keys = tokens.load_keys(
         key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
     )
-    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max)
+    app.state.store = worker.store_of(settings)
+    app.state.imports_waiting_max = settings.imports_waiting_max
+    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads=UPLOADS)
     problems.install(app)
     for room in ROOMS:
         app.include_router(room.router)

@@ -25,7 +25,9 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL 15 or newer, as postgresql://user:password@host:port/name. Unset: the embedded one.",
     )
-    data_dir: Path = Field(Path("data"), description="Folder of the embedded database and of generated keys.")
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the embedded database, of generated keys and of imported files."
+    )
     host: str = Field("127.0.0.1", description="Address on which `serve` listens.")
     port: int = Field(8000, ge=1, le=65535, description="Port on which `serve` listens.")
     public_url: str = Field(
@@ -40,6 +42,13 @@ class Settings(BaseSettings):
     work_inside: bool = Field(True, description="Whether `serve` also works the background jobs.")
     pool_size: int = Field(10, ge=1, le=200, description="Database connections for writing, and as many for reading.")
     body_bytes_max: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
+    import_bytes_max: int = Field(2 * 2**30, ge=1024, description="Largest file of readings, in bytes as it is sent.")
+    import_keep_days: int = Field(
+        30, ge=1, description="Days for which the original of an import is kept after its end."
+    )
+    imports_waiting_max: int = Field(
+        20, ge=1, description="Imports of one city that may wait or run; more are sent away."
+    )
     chunk_households: int = Field(20_000, ge=1, description="Households that a settlement computes at a time.")
     bucket_households: int = Field(10_000, ge=1, description="Households that a settlement posts in one transaction.")
 

@@ -23,6 +23,7 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.foundation.jobs import QUEUE
+from carbon_bank.foundation.store import Store
 from carbon_bank.identity.actor import WORKER
 from carbon_bank.ledger.service import Posted
 from carbon_bank.programme import compare_service, rules
@@ -32,6 +33,10 @@ from carbon_bank.programme.comparison_report import report
 from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.span import periods_within
 from carbon_bank.programme.sweep import evaluated_alike
+from carbon_bank.readings import import_service, quarantine_service
+from carbon_bank.readings.formats import known
+from carbon_bank.readings.import_service import IMPORT_TASK
+from carbon_bank.readings.import_service import Plan as ImportPlan
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, post_service
 from carbon_bank.settlement.compute_service import Case, Chunk, Plan
@@ -41,6 +46,7 @@ from carbon_bank.settlement.states import SettlementState
 Progress = Callable[[int], None]
 """Called with the number of households that a step has done."""
 
+EVERY_FIVE_MINUTES = "*/5 * * * *"
 RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 
 log = structlog.get_logger()
@@ -142,6 +148,66 @@ async def post(
         return await post_service.finish_posting(session, WORKER, clock.now(), settlement_id)
 
 
+async def import_readings(database: Database, store: Store, import_id: int, progress: Progress | None = None) -> None:
+    """Work an import to its end, from the beginning or from where a run before stopped. One chunk is read while the one
+    before is being recorded."""
+    async with database.write() as session:
+        plan = await import_service.begin(session, clock.now(), import_id, store)
+    if plan is None:
+        return
+    failure = None
+    try:
+        if not await _recorded(database, plan, progress):
+            return
+    except Refusal as refusal:
+        failure = refusal
+    async with database.write() as session:
+        await import_service.finish(session, clock.now(), import_id, failure)
+
+
+async def _recorded(database: Database, plan: ImportPlan, progress: Progress | None) -> bool:
+    """Record all chunks. False where somebody else ended the import."""
+    chunks = await asyncio.to_thread(known.read, plan.source, plan.format, plan.options)
+    number = 0
+    chunk = await asyncio.to_thread(next, chunks, None)
+    while chunk is not None:
+        following = asyncio.create_task(asyncio.to_thread(next, chunks, None))
+        try:
+            if number >= plan.chunks_done:
+                async with database.write() as session:
+                    if not await import_service.record_chunk(session, clock.now(), plan, number, chunk):
+                        return False
+                if progress:
+                    progress(chunk.rows.height)
+        finally:
+            await asyncio.wait([following])
+        number, chunk = number + 1, following.result()
+    return True
+
+
+async def look_after_readings(database: Database, settings: Settings) -> None:
+    """What comes round by itself: rows whose meter has appeared are recorded, waits end, old originals go."""
+    async with database.read() as session:
+        utilities = await quarantine_service.utilities_to_take_up(session)
+    for utility_id in utilities:
+        taken = 1
+        while taken:
+            async with database.write() as session:
+                taken = await quarantine_service.take_up(session, WORKER, clock.now(), utility_id)
+    async with database.write() as session:
+        await quarantine_service.expire(session, WORKER, clock.now())
+    async with database.write() as session:
+        files = await import_service.clean(session, clock.now(), settings.import_keep_days)
+    store = store_of(settings)
+    for owner, digest in files:
+        store.remove(owner, digest)
+
+
+def store_of(settings: Settings) -> Store:
+    """Where imported files are kept."""
+    return Store(settings.data_dir / "imports", settings.import_bytes_max)
+
+
 async def compare_over_city(database: Database, comparison_id: int, chunk_households: int) -> None:
     """Compare two policies over a city. What refuses the comparison itself is recorded as its failure."""
     async with database.write() as session:
@@ -213,6 +279,15 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES)
     async def compare_policies(comparison_id: int) -> None:
         await compare_over_city(database, comparison_id, settings.chunk_households)
+
+    @app.task(name=IMPORT_TASK, queue=QUEUE, retry=RETRIES)
+    async def import_file(import_id: int) -> None:
+        await import_readings(database, store_of(settings), import_id)
+
+    @app.periodic(cron=EVERY_FIVE_MINUTES)
+    @app.task(name="look_after_readings", queue=QUEUE, queueing_lock="look_after_readings")
+    async def look_after(timestamp: int) -> None:
+        await look_after_readings(database, settings)
 
     @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
     async def post_settlement(settlement_id: int) -> None:

@@ -1,36 +1,45 @@
-"""`carbon-bank readings import FILE`: a utility's readings from a CSV file."""
+"""`carbon-bank readings ...`: files of meter readings, checked or imported, and what became of them."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 
+from carbon_bank import worker
 from carbon_bank.cli import readings_check
+from carbon_bank.cli.readings_check import SumTo, format_of, mapping_text
+from carbon_bank.cli.rejections import Rejections, cut
 from carbon_bank.cli.runtime import COMMAND_LINE, progress_bar, run
 from carbon_bank.foundation import clock
-from carbon_bank.foundation.csv_file import read_chunks
 from carbon_bank.foundation.database import Database
-from carbon_bank.readings import service
-from carbon_bank.readings.intake import COLUMNS, Status
-from carbon_bank.readings.service import BATCH_ROWS_MAX, BatchResult, Refused
+from carbon_bank.foundation.errors import InvalidInput, NotFound
+from carbon_bank.foundation.store import Store
+from carbon_bank.identity.actor import Actor
+from carbon_bank.readings import import_service as imports
+from carbon_bank.readings.import_service import Asked, ReadingImport
+from carbon_bank.readings.import_states import OPEN, ImportState
+from carbon_bank.readings.intake import Status
+from carbon_bank.readings.service import sentence
 from carbon_bank.registry import service as registry
+from carbon_bank.registry.service import UtilityPlace
 from carbon_bank.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 
 SHOWN = 20
-WHY = ["code", "message"]
-"""Columns that a file of refused rows has besides those that were sent. Sent again, they are passed over."""
 EXIT_SOME_REFUSED = 1
+_BLOCK = 2**20
+_AT_ONCE = 1000
+
+City = Annotated[str, typer.Option(help="Code of the city.")]
+Utility = Annotated[str, typer.Option(help="Code of the utility.")]
 
 
 @app.callback()
@@ -43,91 +52,152 @@ app.command("check")(readings_check.check)
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help=f"CSV, also .gz, with {', '.join(COLUMNS)}.")],
-    city: Annotated[str, typer.Option(help="Code of the city.")],
+    file: Annotated[Path, typer.Argument(help="CSV, NDJSON or XML, also as .gz; or Parquet.")],
+    city: City,
     utility: Annotated[str, typer.Option(help="Code of the utility that sends it.")],
+    form: Annotated[
+        str | None, typer.Option("--format", help="csv, espi, ndjson or parquet. Left out: told by the file.")
+    ] = None,
+    mapping: Annotated[
+        str | None,
+        typer.Option(
+            help="What a CSV's own columns mean: a YAML file, or the name of an example that comes with the bank."
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Refuse what would be noted and read.")] = False,
+    sum_to: Annotated[SumTo, typer.Option(help="What intervals finer than a day become.")] = SumTo.DAY,
     rejections: Annotated[
         Path | None, typer.Option(help="Write refused rows here, as they were sent, with code and message.")
     ] = None,
 ) -> None:
-    """Record the readings of a file. Sending it again does no harm. Exit 1 where rows were refused, 2 where it can't be read."""
+    """Record the readings of a file, as if it had been sent. The same file again is the same import; one that was cut off goes on.
 
-    refused = Refusals(file, rejections)
-
-    async def step(database: Database, settings: Settings) -> dict[str, int]:
-        return await import_file(database, file, city, utility, refused.take)
-
-    counts = run(step)
-    print(
-        ", ".join(f"{counts[status.value]:,} {status.value}" for status in Status)
-        + f" of {sum(counts.values()):,} rows."
+    Exit 1 where rows were refused, 2 where it can't be read."""
+    asked = Asked(
+        file.name, format_of(file, form), sum_to.value, strict, None if mapping is None else mapping_text(mapping)
     )
-    if refused.count:
-        refused.tell()
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    async def step(database: Database, settings: Settings) -> ReadingImport:
+        row, is_new = await _imported(database, worker.store_of(settings), file, city, utility, asked)
+        if not is_new:
+            console.print(f"This file is import {row.id}, of {row.created_at:%Y-%m-%d %H:%M} UTC.", markup=False)
+        if row.refused:
+            await _tell_refused(database, row, console, rejections)
+        return row
+
+    row = run(step)
+    if row.state == ImportState.FAILED:
+        raise InvalidInput(str(row.failure_code), str(row.failure))
+    for finding in row.findings:
+        console.print(f"{file}: noted line {finding['at']}: {finding['message']} [{finding['code']}]", markup=False)
+    counts = ", ".join(f"{getattr(row, status.value):,} {status.value}" for status in Status)
+    print(f"{counts} of {row.rows:,} rows.")
+    if row.refused:
         raise typer.Exit(EXIT_SOME_REFUSED)
 
 
-async def import_file(
-    database: Database, file: Path, city: str, utility: str, took: Callable[[pl.DataFrame, BatchResult], None]
-) -> dict[str, int]:
-    """Record a file chunk by chunk, each its own transaction. Returns the rows by status. `took`: is told of each chunk."""
-    counts = dict.fromkeys((status.value for status in Status), 0)
+@app.command("imports")
+def list_(
+    city: City, utility: Annotated[str | None, typer.Option(help="Code of a utility; left out: all.")] = None
+) -> None:
+    """The last files that were sent, and how far each is."""
+
+    async def step(database: Database, settings: Settings) -> list[ReadingImport]:
+        async with database.read() as session:
+            place = await registry.find_city(session, city)
+            return list(await imports.listed(session, _acting(place.id), utility, None, SHOWN))
+
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("import", "file", "state", *(status.value for status in Status)):
+        table.add_column(column, justify="left" if column in {"file", "state"} else "right")
+    for row in run(step):
+        table.add_row(str(row.id), row.name, row.state, *(f"{getattr(row, status.value):,}" for status in Status))
+    Console().print(table)
+
+
+@app.command()
+def cancel(import_id: Annotated[int, typer.Argument(help="Number of the import.")], city: City) -> None:
+    """Stop an import at its next chunk. What it recorded before stays."""
+
+    async def step(database: Database, settings: Settings) -> ReadingImport:
+        async with database.write() as session:
+            place = await registry.find_city(session, city)
+            return await imports.cancel(session, _acting(place.id), clock.now(), import_id)
+
+    row = run(step)
+    print(f"Import {import_id} is cancelled; {row.rows:,} rows had been worked.")
+
+
+@app.command()
+def clean() -> None:
+    """Do at once what the worker does every five minutes: record rows whose meter has appeared, end waits, remove old originals."""
+
+    async def step(database: Database, settings: Settings) -> None:
+        await worker.look_after_readings(database, settings)
+
+    run(step)
+
+
+def _acting(city_id: int | None) -> Actor:
+    return Actor(COMMAND_LINE.subject, city_id=city_id)
+
+
+async def _imported(
+    database: Database, store: Store, file: Path, city: str, utility: str, asked: Asked
+) -> tuple[ReadingImport, bool]:
     async with database.read() as session:
         place = await registry.find_utility(session, city, utility)
-    columns = COLUMNS | dict.fromkeys(WHY, False)
+    if not await asyncio.to_thread(file.is_file):
+        raise NotFound("formats.no_file", f"There is no file {file}.", {"file": str(file)})
+    stored = await store.put(imports.owner_of(place.utility_id), _blocks(file))
+    actor = Actor(COMMAND_LINE.subject, city_id=place.city_id)
+    async with database.write() as session:
+        made, is_new = await imports.receive(session, actor, clock.now(), place, stored, asked, in_background=False)
+    assert made.id is not None
+    if made.state in OPEN:
+        await _work(database, store, made.id)
+    return await _looked_up(database, place, made.id), is_new
+
+
+async def _work(database: Database, store: Store, import_id: int) -> None:
     with progress_bar() as progress:
         task = progress.add_task("Recording rows", total=None)
-        for rows in read_chunks(file, columns, BATCH_ROWS_MAX):
-            async with database.write() as session:
-                result = await service.record_readings(
-                    session, COMMAND_LINE, clock.now(), place, rows.drop(WHY), source=file.name, mode="partial"
-                )
-            took(rows, result)
-            for status in result.statuses:
-                counts[status] += 1
-            progress.advance(task, rows.height)
-    return counts
+        await worker.import_readings(database, store, import_id, lambda rows: progress.advance(task, rows))
 
 
-@dataclass
-class Refusals:
-    """The refused rows of a file: the first few to be told, all of them for `rejections`."""
-
-    file: Path
-    rejections: Path | None
-    count: int = 0
-    shown: list[Refused] = field(default_factory=list)
-    rows: list[pl.DataFrame] = field(default_factory=list)
-
-    def take(self, rows: pl.DataFrame, result: BatchResult) -> None:
-        if not result.refused:
-            return
-        self.count += len(result.refused)
-        self.shown += result.refused[: SHOWN - len(self.shown)]
-        if self.rejections is not None:
-            why = pl.DataFrame(
-                [(each.line, each.code, each.message) for each in result.refused],
-                schema={"line": pl.Int32, **dict.fromkeys(WHY, pl.String)},
-                orient="row",
-            )
-            self.rows.append(rows.drop(WHY).join(why, on="line", maintain_order="left"))
-
-    def tell(self) -> None:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        for each in self.shown:
-            value = "" if each.value is None else f" '{each.value}'"
-            where = f"{self.file} line {each.line}" + (f", column {each.column}" if each.column else "")
-            console.print(f"{where}{value}: {each.message} [{each.code}]", markup=False)
-        if self.count > len(self.shown):
-            console.print(f"... and {self.count - len(self.shown)} more refused rows.", markup=False)
-        if self.rejections is not None:
-            # Only now: it may be the file that was just read, with some rows mended.
-            sent = [name for name in _sent_columns(self.file) if name not in WHY]
-            pl.concat(self.rows).select(*sent, *WHY).write_csv(self.rejections)
-            console.print(f"All of them: {self.rejections}", markup=False)
+async def _looked_up(database: Database, place: UtilityPlace, import_id: int) -> ReadingImport:
+    async with database.read() as session:
+        return await imports.get(session, _acting(place.city_id), import_id)
 
 
-def _sent_columns(file: Path) -> list[str]:
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        return [name.strip() for name in next(csv.reader(text), list(COLUMNS))]
+async def _blocks(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as opened:
+        while block := await asyncio.to_thread(opened.read, _BLOCK):
+            yield block
+
+
+async def _tell_refused(database: Database, row: ReadingImport, console: Console, path: Path | None) -> None:
+    assert row.id is not None
+    written = None if path is None else Rejections(path)
+    shown = after = 0
+    while True:
+        async with database.read() as session:
+            rows = await imports.rejections(session, row.id, after, _AT_ONCE)
+        if not rows:
+            break
+        after = rows[-1].line
+        for each in rows[: SHOWN - shown]:
+            value = "" if each.value is None else f" '{cut(each.value)}'"
+            where = f"{row.name} line {each.at}" + (f", column {each.column}" if each.column else "")
+            console.print(f"{where}{value}: {sentence(each.code)} [{each.code}]", markup=False)
+            shown += 1
+        if written is None:
+            break
+        for each in rows:
+            written.add_row(each.sent["columns"], each.sent["values"], each.code)
+    if row.refused > shown:
+        console.print(f"... and {row.refused - shown:,} more refused rows.", markup=False)
+    if written is not None:
+        written.close()
+        console.print(f"All of them: {path}", markup=False)

@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from carbon_bank.cli.rejections import Rejections, cut, sentence
+from carbon_bank.cli.rejections import Rejections, cut
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
 from carbon_bank.foundation.units import BASE_UNIT, BASE_UNITS_PER_DISPLAY_UNIT, DISPLAY_UNIT, Commodity
@@ -27,6 +27,7 @@ from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import START_BYTES, Source
 from carbon_bank.readings.intake import KEY, Status, judge, parse
 from carbon_bank.readings.quantities import CALORIFIC_VALUE_MAX
+from carbon_bank.readings.service import sentence
 
 ROWS_MAX = 20_000_000
 PLACES_SHOWN = 3
@@ -94,10 +95,12 @@ def zone_of(name: str) -> str:
 
 
 def read_mapping(name: str) -> Mapping:
-    """A mapping from its file, or the example of that name.
+    """A mapping from its file, or the example of that name. Raises: what `mapping_text` and `parse_mapping` raise."""
+    return parse_mapping(mapping_text(name))
 
-    Raises: NotFound `formats.no_mapping`; InvalidInput `formats.mapping_invalid`.
-    """
+
+def mapping_text(name: str) -> str:
+    """Raises: NotFound `formats.no_mapping`; InvalidInput `formats.mapping_invalid`."""
     example = EXAMPLES / f"{Path(name).name}.yaml"
     path = Path(name) if Path(name).is_file() else example
     if not path.is_file():
@@ -106,7 +109,7 @@ def read_mapping(name: str) -> Mapping:
             "formats.no_mapping", f"There is no file {name}, and no example of that name. Examples: {examples}."
         )
     try:
-        return parse_mapping(path.read_text("utf-8"))
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput("formats.mapping_invalid", f"{path} cannot be read: {error}.") from None
 

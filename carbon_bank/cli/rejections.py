@@ -7,19 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
-from carbon_bank.readings.formats import known
-from carbon_bank.readings.intake import SENTENCES
+from carbon_bank.readings.service import sentence
 
 VALUE_SHOWN = 80
 
 
 def cut(value: str) -> str:
     return value if len(value) <= VALUE_SHOWN else value[: VALUE_SHOWN - 1] + "…"
-
-
-def sentence(code: str) -> str:
-    """What a code of the intake or of a format means, and what to do."""
-    return SENTENCES.get(code) or known.SENTENCES[code]
 
 
 class Rejections:
@@ -37,11 +31,14 @@ class Rejections:
         if not theirs.height:
             return
         columns = [name for name in theirs.columns if name not in {"line", "_why"}]
+        for *values, code in theirs.select(*columns, "_why").iter_rows():
+            self.add_row(columns, values, code)
+
+    def add_row(self, columns: list[str], values: list[str | None], code: str) -> None:
         if columns != self._columns:
             self._columns = columns
             self._writer.writerow([*columns, "code", "message"])
-        for *values, code in theirs.select(*columns, "_why").iter_rows():
-            self._writer.writerow([*values, code, sentence(code)])
+        self._writer.writerow([*values, code, sentence(code)])
 
     def close(self) -> None:
         self._file.close()

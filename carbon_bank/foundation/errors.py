@@ -7,6 +7,7 @@
     |-- NotFound                 not there, or not for this caller to see
     |-- Conflict                 right in itself, but not in the present state
     |-- TooLarge                 over a stated limit of size
+    |-- TooBusy                  too much is waiting already
     +-- Unavailable              something the bank needs cannot be reached now
 
 Rooms raise these with dotted codes of their own (`readings.overlap`). Only `foundation/problems.py` knows HTTP
@@ -76,6 +77,10 @@ class Conflict(Refusal):
 
 class TooLarge(Refusal):
     """Over a stated limit of size."""
+
+
+class TooBusy(Refusal):
+    """Too much is waiting already. `facts` has `retry_seconds`."""
 
 
 class Unavailable(Refusal):

@@ -31,6 +31,7 @@ _STATUSES: list[tuple[type[Refusal], int, str]] = [
     (errors.NotFound, 404, "Not found"),
     (errors.Conflict, 409, "Not in the present state"),
     (errors.TooLarge, 413, "Too large"),
+    (errors.TooBusy, 429, "Too busy now"),
     (errors.Unavailable, 503, "Not available now"),
 ]
 _TITLES = {status: title for _, status, title in _STATUSES} | {400: "Not to be read", 405: "Not in this way"}
@@ -98,6 +99,8 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, refusal: Refusal) -> JSONResponse:
         status = status_of(refusal)
         headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status == 503 else {}
+        if "retry_seconds" in refusal.facts:
+            headers["Retry-After"] = str(refusal.facts["retry_seconds"])
         return answer(status, refusal.code, refusal.message, refusal.facts, list(refusal.faults), headers)
 
     @app.exception_handler(RequestValidationError)

@@ -15,6 +15,7 @@ from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import quarantine_queries, queries
+from carbon_bank.readings.formats import known
 from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Status, judge, parse
 from carbon_bank.readings.registers import HELD, implausible
 from carbon_bank.readings.tables import MeterReading as MeterReading
@@ -200,6 +201,11 @@ def _none_taken(outcomes: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def sentence(code: str) -> str:
+    """What the code of a row that was not taken means, and what to do: the intake's, or a format's."""
+    return SENTENCES.get(code) or known.SENTENCES[code]
+
+
 def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
     refused = outcomes.filter(pl.col("status").is_in([Status.REFUSED.value, Status.QUARANTINED.value])).join(
         rows.drop(_FAULT, strict=False), on="line", how="left", maintain_order="left"
@@ -207,7 +213,7 @@ def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
     for row in refused.iter_rows(named=True):
         column = row["column"] or ""
         value = row.get(column)
-        yield Refused(row["line"], column, None if value is None else value[:80], row["code"], SENTENCES[row["code"]])
+        yield Refused(row["line"], column, None if value is None else value[:80], row["code"], sentence(row["code"]))
 
 
 async def readings_as_of(

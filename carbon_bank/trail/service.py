@@ -31,6 +31,8 @@ class Act(StrEnum):
     POLICY_WITHDRAWN = "policy.withdrawn"
     QUARANTINE_DROPPED = "quarantine.dropped"
     QUARANTINE_RELEASED = "quarantine.released"
+    READINGS_IMPORTED = "readings.imported"
+    READINGS_IMPORT_CANCELLED = "readings.import_cancelled"
     READINGS_RECORDED = "readings.recorded"
     REGISTRY_IMPORTED = "registry.imported"
     SETTLEMENT_APPROVED = "settlement.approved"

@@ -23,6 +23,9 @@ WRONG = 'Z-e,electricity,2026-03-01,2026-04-01,"1,5",kWh'
 STRANGER = "Z-e,electricity,2026-03-01,2026-04-01,100,kWh"
 
 
+FOREIGN = "A-g,gas,2026-03-01,2026-04-01,100,m3"
+
+
 @pytest.fixture
 def run(
     monkeypatch: pytest.MonkeyPatch,
@@ -59,25 +62,31 @@ def recorded(owner: psycopg.Connection) -> list[tuple[str, int]]:
     return owner.execute(query).fetchall()
 
 
-def test_a_sound_file_ends_with_0_and_again_with_duplicates(
+def test_a_sound_file_ends_with_0_and_again_is_the_same_import(
     run: Run, write: Callable[..., str], owner: psycopg.Connection
 ) -> None:
     file = write(SOUND, OTHER)
     done = run(file)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "2 accepted, 0 duplicate, 0 revised, 0 refused of 2 rows.\n"
+    assert done.stdout == "2 accepted, 0 duplicate, 0 revised, 0 refused, 0 quarantined of 2 rows.\n"
     again = run(file)
-    assert (again.returncode, again.stdout) == (0, "0 accepted, 2 duplicate, 0 revised, 0 refused of 2 rows.\n")
+    assert (again.returncode, again.stdout) == (done.returncode, done.stdout)
+    assert again.stderr.startswith("This file is import 1, of ")
     assert recorded(owner) == [("A-e", 100_000), ("B-e", 50_000)]
-    assert owner.execute("SELECT source, by FROM reading_batch").fetchall() == [(file, "system:command-line")] * 2
+    assert owner.execute("SELECT source, by FROM reading_batch").fetchall() == [("import:1", "system:command-line")]
+    other = run(write(SOUND, OTHER, "", name="april.csv"))
+    assert other.stdout == "0 accepted, 2 duplicate, 0 revised, 0 refused, 0 quarantined of 2 rows.\n"
 
 
 def test_refused_rows_are_told_and_end_with_1(run: Run, write: Callable[..., str], owner: psycopg.Connection) -> None:
-    done = run(write(WRONG, SOUND, "", STRANGER))
-    assert (done.returncode, done.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 2 refused of 3 rows.\n")
+    done = run(write(WRONG, SOUND, "", STRANGER, FOREIGN))
+    assert (done.returncode, done.stdout) == (
+        1,
+        "1 accepted, 0 duplicate, 0 revised, 2 refused, 1 quarantined of 4 rows.\n",
+    )
     assert done.stderr.splitlines() == [
         f"march.csv line 2, column quantity '1,5': {SENTENCES['readings.not_a_number']} [readings.not_a_number]",
-        f"march.csv line 5, column customer_number 'Z-e': {SENTENCES['readings.unknown_meter']} [readings.unknown_meter]",
+        f"march.csv line 6, column commodity 'gas': {SENTENCES['readings.not_this_utility']} [readings.not_this_utility]",
     ]
     assert recorded(owner) == [("A-e", 100_000)]
 
@@ -93,16 +102,19 @@ def test_refused_rows_come_back_as_they_were_sent_and_are_taken_when_mended(
     names = HEADER.split(",")
     assert [[each[name] for name in names] for each in read(tmp_path / "refused.csv")] == [
         ["Z-e", "electricity", "2026-03-01", "2026-04-01", "1,5", "kWh"],
-        ["B-e", "electricity", "2026-03-01", "2026-04-01", " 5O", "kWh"],
+        ["B-e", "electricity", "2026-03-01", "2026-04-01", "5O", "kWh"],
     ]
     assert {(each["code"], each["message"]) for each in read(tmp_path / "refused.csv")} == {
         ("readings.not_a_number", SENTENCES["readings.not_a_number"])
     }
-    (tmp_path / "refused.csv").write_text(back.replace("1,5", "1.5").replace("5O", "50"), "utf-8")
+    (tmp_path / "refused.csv").write_text(back.replace('"1,5"', '"1;5"').replace("5O", "50"), "utf-8")
     mended = run("refused.csv", "--rejections", "refused.csv")
-    assert (mended.returncode, mended.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 1 refused of 2 rows.\n")
+    assert (mended.returncode, mended.stdout) == (
+        1,
+        "1 accepted, 0 duplicate, 0 revised, 1 refused, 0 quarantined of 2 rows.\n",
+    )
     [left] = read(tmp_path / "refused.csv")
-    assert (left["customer_number"], left["quantity"], left["code"]) == ("Z-e", "1.5", "readings.unknown_meter")
+    assert (left["customer_number"], left["quantity"], left["code"]) == ("Z-e", "1;5", "readings.not_a_number")
     assert recorded(owner) == [("A-e", 100_000), ("B-e", 50_000)]
 
 
@@ -110,15 +122,15 @@ def test_of_very_many_refused_rows_the_first_are_told_and_all_written(
     run: Run, write: Callable[..., str], tmp_path: Path
 ) -> None:
     """More than one chunk, each its own transaction."""
-    done = run(write(*[STRANGER] * BATCH_ROWS_MAX, WRONG, SOUND), "--rejections", "refused.csv")
+    done = run(write(*[FOREIGN] * BATCH_ROWS_MAX, WRONG, SOUND), "--rejections", "refused.csv")
     assert done.returncode == 1
     assert (
         done.stdout
-        == f"1 accepted, 0 duplicate, 0 revised, {BATCH_ROWS_MAX + 1:,} refused of {BATCH_ROWS_MAX + 2:,} rows.\n"
+        == f"1 accepted, 0 duplicate, 0 revised, {BATCH_ROWS_MAX + 1:,} refused, 0 quarantined of {BATCH_ROWS_MAX + 2:,} rows.\n"
     )
     told = done.stderr.splitlines()
     assert len(told) == SHOWN + 2
-    assert told[SHOWN] == f"... and {BATCH_ROWS_MAX + 1 - SHOWN} more refused rows."
+    assert told[SHOWN] == f"... and {BATCH_ROWS_MAX + 1 - SHOWN:,} more refused rows."
     refused = read(tmp_path / "refused.csv")
     assert len(refused) == BATCH_ROWS_MAX + 1
     assert refused[-1]["quantity"] == "1,5"
@@ -128,7 +140,10 @@ def test_a_compressed_file_with_a_byte_order_mark_is_taken_and_sent_back_alike(r
     with gzip.open(tmp_path / "march.csv.gz", "wt", encoding="utf-8-sig") as file:
         file.write(f"{HEADER},reason\n{SOUND},\n{WRONG},because\n")
     done = run("march.csv.gz", "--rejections", "refused.csv")
-    assert (done.returncode, done.stdout) == (1, "1 accepted, 0 duplicate, 0 revised, 1 refused of 2 rows.\n")
+    assert (done.returncode, done.stdout) == (
+        1,
+        "1 accepted, 0 duplicate, 0 revised, 1 refused, 0 quarantined of 2 rows.\n",
+    )
     [refused] = read(tmp_path / "refused.csv")
     assert list(refused) == [*HEADER.split(","), "reason", "code", "message"]
     assert (refused["quantity"], refused["reason"]) == ("1,5", "because")
@@ -138,11 +153,11 @@ def test_what_cannot_be_read_or_is_not_there_ends_with_2_and_a_sentence(
     run: Run, write: Callable[..., str], owner: psycopg.Connection
 ) -> None:
     cases: Iterable[tuple[str, str, str]] = (
-        ("nowhere.csv", "elec", "csv.unreadable"),
-        (write(name="empty.csv", header="").strip(), "elec", "csv.column_missing"),
-        (write("A-e", name="lacking.csv", header="customer_number"), "elec", "csv.column_missing"),
-        (write(f"{SOUND},x", name="more.csv", header=f"{HEADER},household"), "elec", "csv.column_unknown"),
-        (write(SOUND, f"{SOUND},x", name="ragged.csv"), "elec", "csv.ragged"),
+        ("nowhere.csv", "elec", "formats.no_file"),
+        (write(name="empty.csv", header="").strip(), "elec", "formats.header_missing"),
+        (write("A-e", name="lacking.csv", header="customer_number"), "elec", "formats.column_missing"),
+        (write(f"{SOUND},x", name="more.csv", header=f"{HEADER},household"), "elec", "formats.column_unknown"),
+        (write(SOUND, name="other.doc"), "elec", "formats.unknown"),
         (write(SOUND), "nobody", "registry.unknown_utility"),
     )
     for file, utility, code in cases:

@@ -16,7 +16,8 @@ APPEND_ONLY = {"award_review", "journal", "lot_use", "policy", "posting", "readi
 APPEND_ONLY |= {"settlement_population", "settlement_total", "trail"}
 """Tables of which no row is ever changed or removed."""
 KEPT = {"account", "award", "household", "lot", "meter", "policy_adoption", "policy_comparison", "settlement", "tenure"}
-KEPT |= {"reading_quarantine"}
+APPEND_ONLY |= {"reading_rejection"}
+KEPT |= {"reading_import", "reading_quarantine"}
 """Tables of which no row is ever removed."""
 UPDATABLE = {
     "account": None,
@@ -30,6 +31,10 @@ UPDATABLE = {
         *("closed_by", "closed_at", "closed_reason"),
     },
     "policy_comparison": {"state", "as_of", "report", "failure", "finished_at"},
+    "reading_import": {
+        *("state", "chunks_done", "bytes_done", "rows", "accepted", "duplicate", "revised", "refused", "quarantined"),
+        *("passed_over", "findings", "failure_code", "failure", "started_at", "finished_at", "is_kept"),
+    },
     "reading_quarantine": {"state", "outcome", "decided_at", "decided_by", "reason"},
     "settlement": None,
     "tenure": {"ends_on", "ended_at"},

@@ -33,6 +33,7 @@ STATUSES: dict[type[Refusal], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.TooBusy: 429,
     errors.Unavailable: 503,
 }
 

@@ -74,7 +74,15 @@ def test_the_largest_denominator_is_kept() -> None:
 
 @pytest.mark.parametrize(
     ("hundredths", "text"),
-    [(0, "0.00"), (1, "0.01"), (-1, "-0.01"), (99, "0.99"), (100, "1.00"), (-12345, "-123.45"), (1_000_100, "10001.00")],
+    [
+        (0, "0.00"),
+        (1, "0.01"),
+        (-1, "-0.01"),
+        (99, "0.99"),
+        (100, "1.00"),
+        (-12345, "-123.45"),
+        (1_000_100, "10001.00"),
+    ],
 )
 def test_hundredths_are_written_with_their_point_and_sign(hundredths: int, text: str) -> None:
     assert hundredths_text(hundredths) == text
