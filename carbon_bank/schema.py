@@ -19,7 +19,7 @@ from carbon_bank.foundation.problems import unreachable_database
 from carbon_bank.identity import tables as identity_tables
 from carbon_bank.ledger import tables as ledger_tables
 from carbon_bank.programme import tables as programme_tables
-from carbon_bank.readings import import_tables, quarantine_tables
+from carbon_bank.readings import import_tables, mapping_tables, quarantine_tables
 from carbon_bank.readings import tables as readings_tables
 from carbon_bank.registry import tables as registry_tables
 from carbon_bank.settlement import tables as settlement_tables
@@ -34,6 +34,7 @@ ROOMS = (
     registry_tables,
     readings_tables,
     import_tables,
+    mapping_tables,
     quarantine_tables,
     programme_tables,
     settlement_tables,

@@ -23,6 +23,7 @@ from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.readings import import_service as service
+from carbon_bank.readings import mapping_service
 from carbon_bank.readings.formats.known import FORMATS, recognise
 from carbon_bank.readings.import_service import ReadingImport
 from carbon_bank.readings.import_states import ImportState
@@ -113,6 +114,9 @@ async def send_file(
     form: Annotated[
         str | None, Query(alias="format", max_length=40, description="Left out: told by the Content-Type, or the file.")
     ] = None,
+    mapping: Annotated[
+        str | None, Query(max_length=61, description="A saved mapping: what a CSV's own columns mean.")
+    ] = None,
     sum_to: Annotated[Literal["day", "month"], Query(description="What intervals finer than a day become.")] = "day",
     strict: Annotated[bool, Query(description="Refuse what would be noted and read.")] = False,
 ) -> ImportRead:
@@ -124,13 +128,14 @@ async def send_file(
     async with database.read() as session:
         place = await registry.place_of_utility(session, utility_id)
         await service.check_room(session, place.city_id, request.app.state.imports_waiting_max)
+        text = None if mapping is None else (await mapping_service.named(session, utility_id, mapping)).text
     try:
         blocks, sent_name, media_type = await _body(request)
         stored = await store.put(service.owner_of(utility_id), blocks)
     finally:
         await request.close()
     called = name or sent_name or "the file"
-    asked = service.Asked(called, recognise(form, media_type, called, stored.start), sum_to, strict)
+    asked = service.Asked(called, recognise(form, media_type, called, stored.start), sum_to, strict, text)
     async with database.write() as session:
         made, is_new = await service.receive(session, actor, now, place, stored, asked, in_background=True)
     response.status_code = 202 if is_new else 200

@@ -33,6 +33,7 @@ class Act(StrEnum):
     QUARANTINE_RELEASED = "quarantine.released"
     READINGS_IMPORTED = "readings.imported"
     READINGS_IMPORT_CANCELLED = "readings.import_cancelled"
+    READINGS_MAPPING_SAVED = "readings.mapping_saved"
     READINGS_RECORDED = "readings.recorded"
     REGISTRY_IMPORTED = "registry.imported"
     SETTLEMENT_APPROVED = "settlement.approved"

@@ -16,7 +16,7 @@ APPEND_ONLY = {"award_review", "journal", "lot_use", "policy", "posting", "readi
 APPEND_ONLY |= {"settlement_population", "settlement_total", "trail"}
 """Tables of which no row is ever changed or removed."""
 KEPT = {"account", "award", "household", "lot", "meter", "policy_adoption", "policy_comparison", "settlement", "tenure"}
-APPEND_ONLY |= {"reading_rejection"}
+APPEND_ONLY |= {"reading_mapping", "reading_rejection"}
 KEPT |= {"reading_import", "reading_quarantine"}
 """Tables of which no row is ever removed."""
 UPDATABLE = {
