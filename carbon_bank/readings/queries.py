@@ -81,7 +81,10 @@ async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last
         "quantity": pl.Int64,
         "quality": pl.Int16,
     }
+    # Whatever the statistics say of a table that is being filled: these are few keys of very many.
+    await session.sql("SET LOCAL enable_seqscan = off")
     found = await fetch_columns(session, query, parameters, schema)
+    await session.sql("SET LOCAL enable_seqscan = on")
     return found.with_columns(
         pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"),
         pl.col("quality").cast(pl.UInt8).cat.to(QUALITY_DTYPE),

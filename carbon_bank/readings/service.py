@@ -24,7 +24,7 @@ from carbon_bank.registry.service import UtilityPlace
 from carbon_bank.trail.service import Act, record
 
 Mode = Literal["partial", "atomic"]
-BATCH_ROWS_MAX = 10_000
+BATCH_ROWS_MAX = 50_000
 QUARANTINE_MONTHS = 13
 USUAL_DAYS = 400
 """How far back a meter's readings tell its usual use: a year and the time that the last bills take."""

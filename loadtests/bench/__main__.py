@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench settle|rules|post|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench ingest|settle|rules|post|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from typing import Annotated
 
 import typer
 
-from loadtests.bench import harness, post, rules, settle
+from loadtests.bench import harness, ingest, post, rules, settle
 from loadtests.bench.harness import Bench
 
 SIZE, SIZE_OF_ALL = 20_000, 5_000
-BENCHES: dict[str, type[Bench]] = {"settle": settle.Settle, "rules": rules.Rules, "post": post.Post}
+BENCHES: dict[str, type[Bench]] = {
+    "ingest": ingest.Ingest,
+    "settle": settle.Settle,
+    "rules": rules.Rules,
+    "post": post.Post,
+}
 
 
 class Name(StrEnum):
+    INGEST = "ingest"
     SETTLE = "settle"
     RULES = "rules"
     POST = "post"

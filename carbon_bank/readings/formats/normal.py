@@ -9,7 +9,7 @@ import polars as pl
 
 from carbon_bank.readings.intake import COLUMNS
 
-CHUNK_ROWS = 10_000
+CHUNK_ROWS = 50_000
 
 NORMAL_SCHEMA = pl.Schema(
     {

@@ -15,7 +15,7 @@ from carbon_bank.readings.intake import COLUMNS
 
 ROWS_MAX = 100_000_000
 MAGIC = b"PAR1"
-SLICE_ROWS = 20 * CHUNK_ROWS
+SLICE_ROWS = 4 * CHUNK_ROWS
 PASSED_OVER = ("line", "code", "message")
 SENTENCES: dict[str, str] = {}
 

@@ -18,7 +18,7 @@ from carbon_bank.foundation.errors import InvalidInput, TooLarge
 from carbon_bank.readings.formats.normal import CHUNK_ROWS
 from carbon_bank.readings.formats.source import Source
 
-BLOCK_BYTES = 2**20
+BLOCK_BYTES = 2**22
 LINE_BYTES_MAX = 2**20
 COLUMNS_MAX = 1000
 FIELD_CHARACTERS_MAX = 1000
