@@ -325,3 +325,13 @@ def test_a_household_without_a_reading_still_has_an_award() -> None:
 
 def test_a_household_without_a_tenure_in_the_period_has_none() -> None:
     assert settle_all(three_years(100, 100, 90), [tenure(until=date(2026, 1, 1))]) == []
+
+
+@pytest.mark.parametrize(("used", "points"), [(95, 6 * 5), (90, 6 * 10), (89, 6 * 10), (50, 6 * 10)])
+def test_points_for_each_unit_are_counted_up_to_the_largest_reduction_that_counts(used: int, points: int) -> None:
+    """Of 100 kWh in each of six months; at most a tenth counts."""
+    paid = {"electricity": [{"from": "0.03", "points_per_unit": "1"}]}
+    reduction = {"basis": "per_commodity", "tiers": paid, "counted_max": "0.1"}
+    policy = korea(commodities={"electricity": {"factor": "0.4"}}, maintenance=None, reduction=reduction)
+    row = settle_one(three_years(100_000, 100_000, used * 1000), policy=policy)
+    assert row["points"] == points

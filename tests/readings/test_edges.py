@@ -71,6 +71,18 @@ def test_days_are_compared_with_what_the_same_row_held_on_them() -> None:
         assert found.sort("row").rows() == [(0, JANUARY, 31, 0), (1, JANUARY, 31, 0)]
 
 
+def test_a_household_that_left_and_came_back_has_no_use_of_the_days_between() -> None:
+    away, back = date(2026, 1, 11), date(2026, 1, 21)
+    days = [Reading(1, JAN.replace(day=day), JAN.replace(day=day) + (FEB - JAN) / 31, day) for day in range(1, 32)]
+    for order in (1, -1):
+        tenures = [Tenure(1, 1, "water", JAN, away), Tenure(1, 1, "water", back, FEB)][::order]
+        [row] = table(reading_frame(days), tenure_frame(tenures), "1/2").rows(named=True)
+        used = sum([*range(1, 11), *range(21, 32)])
+        assert (row["days_covered"], row["usage"]) == (21, used * 31 // 21), (
+            "scaled to the month, and not with what others used"
+        )
+
+
 def test_the_grid_is_in_the_order_of_household_commodity_and_month() -> None:
     tenures = [Tenure(h, 1, name, JAN, FAR) for h, name in ((2, "gas"), (1, "water"), (2, "electricity"), (1, "gas"))]
     found = monthly_usage(reading_frame([ONE_READING]), tenure_frame(tenures), [JANUARY + 1, JANUARY, JANUARY])
