@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
+from pyarrow import ArrowException
+from pyarrow.parquet import ParquetFile
 
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
 from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks
@@ -15,7 +18,8 @@ from carbon_bank.readings.intake import COLUMNS
 
 ROWS_MAX = 100_000_000
 MAGIC = b"PAR1"
-SLICE_ROWS = 4 * CHUNK_ROWS
+_BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
+"""What a damaged file makes of the reader."""
 PASSED_OVER = ("line", "code", "message")
 SENTENCES: dict[str, str] = {}
 
@@ -24,8 +28,7 @@ def read(source: Source, options: Options) -> Chunks:
     """Raises: NotFound `formats.no_file`; InvalidInput `formats.damaged`, `formats.float`, `formats.column_type`,
     `formats.column_missing`, `formats.column_unknown`; TooLarge `formats.too_large`, `formats.too_many_rows`."""
     size = _size(source)
-    scan, columns, count = _begin(source)
-    return _chunks(source, scan, columns, count, size)
+    return _chunks(source, *_begin(source), size)
 
 
 def _size(source: Source) -> int:
@@ -47,22 +50,35 @@ def _size(source: Source) -> int:
     return size
 
 
-def _begin(source: Source) -> tuple[pl.LazyFrame, list[str], int]:
+def _begin(source: Source) -> tuple[ParquetFile, list[pl.Expr], list[str]]:
     try:
-        scan = pl.scan_parquet(source.path, glob=False)
-        schema = scan.collect_schema()
-        count = int(scan.select(pl.len()).collect().item())
-    except (PolarsError, PanicException, OSError) as error:
-        raise _damaged(source, str(error).splitlines()[0][:200]) from None
-    if count > ROWS_MAX:
-        raise TooLarge(
-            "formats.too_many_rows",
-            f"{source.name} says that it holds {count} rows; at most {ROWS_MAX} are read. Split it, by meters or by months.",
-            {"file": source.name, "rows": count, "rows_max": ROWS_MAX},
-        )
-    columns = [name for name in schema if name not in PASSED_OVER]
-    _check_names(source, columns)
-    return scan.select(_as_text(source, name, schema[name]) for name in columns), columns, count
+        file = ParquetFile(source.path, pre_buffer=False)
+        count, _ = (
+            file.metadata.num_rows,
+            file.schema_arrow.names,
+        )  # names that are no text are told here, not by Polars
+        schema = _frame(file.schema_arrow.empty_table()).schema
+    except _BROKEN as error:
+        raise _damaged(source, error) from None
+    try:
+        if count > ROWS_MAX:
+            raise TooLarge(
+                "formats.too_many_rows",
+                f"{source.name} says that it holds {count} rows; at most {ROWS_MAX} are read. Split it, by meters or by months.",
+                {"file": source.name, "rows": count, "rows_max": ROWS_MAX},
+            )
+        columns = [name for name in schema if name not in PASSED_OVER]
+        _check_names(source, columns)
+        return file, [_as_text(source, name, schema[name]) for name in columns], columns
+    except BaseException:
+        file.close()
+        raise
+
+
+def _frame(table: Any) -> pl.DataFrame:
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found
 
 
 def _check_names(source: Source, columns: list[str]) -> None:
@@ -110,24 +126,36 @@ def _as_text(source: Source, name: str, kind: pl.DataType) -> pl.Expr:
     return column.cast(pl.String)
 
 
-def _chunks(source: Source, scan: pl.LazyFrame, columns: list[str], count: int, size: int) -> Iterator[Chunk]:
+def _chunks(source: Source, file: ParquetFile, texts: list[pl.Expr], columns: list[str], size: int) -> Iterator[Chunk]:
     absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in {*columns, "line", "at"}]
-    for offset in range(0, count, SLICE_ROWS):
+    done, count = 0, max(file.metadata.num_rows, 1)
+    try:
+        for rows in _batches(source, file, columns):
+            line = pl.int_range(done + 1, done + rows.height + 1, dtype=pl.Int32)
+            said = rows.select(texts).with_columns(pl.when(pl.col(name) != "").then(name) for name in columns)
+            numbered = said.with_columns(line=line, at=line)
+            done += rows.height
+            normal = numbered.with_columns(absent).select(NORMAL_SCHEMA.names())
+            yield Chunk(normal, numbered.select("line", *columns), position=min(size * done // count, size))
+    finally:
+        file.close()
+
+
+def _batches(source: Source, file: ParquetFile, columns: list[str]) -> Iterator[pl.DataFrame]:
+    batches = file.iter_batches(batch_size=CHUNK_ROWS, columns=columns, use_threads=False)
+    while True:
         try:
-            part = scan.slice(offset, SLICE_ROWS).collect()
-        except (PolarsError, PanicException, OSError) as error:
-            raise _damaged(source, str(error).splitlines()[0][:200]) from None
-        line = pl.int_range(offset + 1, offset + part.height + 1, dtype=pl.Int32)
-        numbered = part.with_columns(pl.when(pl.col(name) != "").then(name) for name in columns).with_columns(
-            line=line, at=line
-        )
-        for rows in numbered.iter_slices(CHUNK_ROWS):
-            done = int(rows["line"][-1])
-            normal = rows.with_columns(absent).select(NORMAL_SCHEMA.names())
-            yield Chunk(normal, rows.select("line", *columns), position=size * done // count)
+            batch = next(batches, None)
+            rows = None if batch is None else _frame(batch)
+        except _BROKEN as error:
+            raise _damaged(source, error) from None
+        if rows is None:
+            return
+        yield rows
 
 
-def _damaged(source: Source, why: str) -> InvalidInput:
+def _damaged(source: Source, why: str | BaseException) -> InvalidInput:
+    told = why if isinstance(why, str) else (str(why).splitlines() or ["it is damaged"])[0][:200]
     return InvalidInput(
-        "formats.damaged", f"{source.name} cannot be read as Parquet: {why}. Send it again.", {"file": source.name}
+        "formats.damaged", f"{source.name} cannot be read as Parquet: {told}. Send it again.", {"file": source.name}
     )
