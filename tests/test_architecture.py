@@ -84,7 +84,7 @@ MORE_LIBRARIES: dict[str, set[str]] = {
     "programme/policy.py": {"pydantic", "yaml"},  # reads and validates it
     "programme/sweep.py": {"yaml"},  # writes it again with another value
     "readings/formats/espi_feed.py": {"lxml"},  # reads XML as a stream
-    "readings/formats/parquet.py": {"pyarrow"},  # a broken file is an exception to it, and the end of the process to Polars
+    "readings/formats/parquet.py": {"pyarrow"},  # survives a broken file
     "readings/formats/mapping.py": {"pydantic", "yaml"},  # the document that says what a utility's columns mean
 }
 IMPURE = {"asyncio", "http", "os", "random", "secrets", "socket", "subprocess", "threading", "time", "urllib"}
