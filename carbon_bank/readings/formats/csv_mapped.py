@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from carbon_bank.foundation.errors import TooLarge
+from carbon_bank.foundation.units import Quality
 from carbon_bank.readings.formats.clocks import ZoneClock
 from carbon_bank.readings.formats.csv_values import (
     NO_DATE,
@@ -140,12 +141,14 @@ class _Reader:
         read = _marked(read, ~pl.col("_seconds").is_between(1, 86400), "formats.interval_length", days.date)
         is_number = pl.col("_amount").is_null() | pl.col("_billionths").is_not_null()
         read = _marked(read, ~is_number, "readings.not_a_number", "quantity")
+        is_quality = pl.col("_quality").is_null() | pl.col("_quality").is_in([quality.value for quality in Quality])
+        read = _marked(read, ~is_quality, "readings.quality", "quality")
         sound = read.filter(pl.col("_code").is_null())
         renamed = {"at": "_at", "start": "_start_s", "seconds": "_seconds", "amount": "_billionths"}
         intervals = sound.select(
             *(pl.col(name).alias(to) for to, name in renamed.items()),
             *(pl.col(f"_{name}").fill_null("").alias(name) for name in (*METER, "unit")),
-            quality=pl.col("_quality").fill_null("actual"),
+            quality=pl.col("_quality").fill_null(Quality.ACTUAL.value),
             issued=pl.lit(0, pl.Int64),
         ).select(INTERVAL_SCHEMA.names())
         self.sums.add(intervals, self.clock)
@@ -225,7 +228,7 @@ class _Pairs:
             faulty = pl.concat([faulty, _with_fault(repeated, SAME_DAY)], how="diagonal_relaxed")
         together = together.filter(~(same | out.fill_null(False)))
         if self._is_register:
-            together, glitches = _without_glitches(together)
+            together, glitches = _without_glitches(together, bool(self._newest_first))
             faulty = pl.concat([faulty, glitches], how="diagonal_relaxed")
         made, self._last = self._paired(together)
         if self._last.height > METERS_MAX:
@@ -287,15 +290,14 @@ def _is_newest_first(rows: pl.DataFrame) -> bool | None:
     return None if steps.is_empty() else bool(steps[0] < 0)
 
 
-def _without_glitches(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """A register that is off for one row and goes on from where it was: the row is refused, and nothing is reckoned from it."""
+def _without_glitches(rows: pl.DataFrame, newest_first: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A register that is off for one row and goes on from where it was: the row is refused, and nothing is reckoned from it.
+
+    One that stays low did roll over, or is another meter's: the intake judges that.
+    """
     value = billionths("_amount")
-    before, after = value.shift(1).over(_METER), value.shift(-1).over(_METER)
-    between = pl.min_horizontal(before, after)
-    above = pl.max_horizontal(before, after)
-    glitch = (((value < between) | (value > above)) & before.is_not_null() & after.is_not_null()).fill_null(False)
-    grows = (after - before).abs() < (value - before).abs()
-    odd = glitch & grows & ~pl.col("_is_old")
+    earlier, later = (value.shift(step).over(_METER) for step in ((-1, 1) if newest_first else (1, -1)))
+    odd = ((earlier <= later) & ((value < earlier) | (value > later))).fill_null(False) & ~pl.col("_is_old")
     return rows.filter(~odd), _with_fault(rows.filter(odd), GLITCH).with_columns(_column=pl.lit("quantity"))
 
 

@@ -6,7 +6,8 @@ at their place; registers become readings between them. Source: ESPI 4.0 (NAESB 
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -32,9 +33,11 @@ DAY_SECONDS_MIN = 23 * 3600
 HALF_A_DAY = 12 * 3600
 _NINE_PLACES = 10**9
 _MULTIPLIER_MAX = 12
+_OFFSET_MAX, _SUMMER_MAX = 16 * 3600, 2 * 3600
+_WHOLE = re.compile(r"[+-]?[0-9]{1,24}")
 
 
-_ByClock = dict[int, tuple[Clock, list[tuple[Any, ...]]]]
+_ByClock = defaultdict[Clock, list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,18 @@ class _Reader:
     firsts: dict[str, int] = field(default_factory=dict)
     passed_over: int = 0
 
+    def __post_init__(self) -> None:
+        # The first that names a block counts, so the last to be written.
+        self.meter_of_link = {
+            link: meter.path for meter in reversed(self.feed["MeterReading"]) for link in meter.related
+        }
+
     def chunks(self) -> Iterator[Chunk]:
         sums = Sums(self.options.sum_to, self.options.strict)
         all_series = self._all_series()
-        whole: _ByClock = {}
+        whole: _ByClock = defaultdict(list)
         refused: list[tuple[Any, ...]] = []
-        fine: _ByClock = {}
+        fine: _ByClock = defaultdict(list)
         waiting = kept = 0
         of_block: dict[str, Series | None] = {}
         for entry, reading in readings(self.source):
@@ -97,13 +106,14 @@ class _Reader:
             if kind == "refused":
                 refused.append(row)
             elif kind == "whole":
-                whole.setdefault(id(clock), (clock, []))[1].append(row)
+                whole[clock].append(row)
             else:
-                fine.setdefault(id(clock), (clock, []))[1].append(row)
+                fine[clock].append(row)
                 waiting += 1
                 if waiting == CHUNK_ROWS:
                     _hand_over(sums, fine)
-                    fine, waiting = {}, 0
+                    fine.clear()
+                    waiting = 0
             kept += kind != "fine"
             if kept > INTERVALS_MAX:
                 raise TooLarge(
@@ -116,7 +126,7 @@ class _Reader:
 
     def _rows(self, whole: _ByClock, refused: list[tuple[Any, ...]], sums: Sums) -> Iterator[Chunk]:
         line = 1
-        frame = pl.concat([WHOLE_SCHEMA.to_frame(), *(_with_days(*each) for each in whole.values())])
+        frame = pl.concat([WHOLE_SCHEMA.to_frame(), *(_with_days(*each) for each in whole.items())])
         rows, findings = whole_rows(frame, self.options.strict)
         rows = pl.concat([rows, _refused_rows(refused)]).sort("at", maintain_order=True)
         for part in rows.iter_slices(CHUNK_ROWS):
@@ -157,17 +167,15 @@ class _Reader:
     def _clock_of(self, entry: Entry) -> Clock | None:
         values = entry.values
         try:
-            clock = RuledClock(
-                int(values["tzOffset"]),
-                int(values["dstOffset"]),
-                int(values["dstStartRule"], 16),
-                int(values["dstEndRule"], 16),
-            )
+            rules = int(values["dstStartRule"], 16), int(values["dstEndRule"], 16)
+            clock = RuledClock(int(values["tzOffset"]), int(values["dstOffset"]), *rules)
+            if abs(clock.offset) > _OFFSET_MAX or abs(clock.summer_offset) > _SUMMER_MAX:
+                raise ValueError
             clock.days(pl.Series([0], dtype=pl.Int64))
         except (KeyError, ValueError, OverflowError):
             self._note("formats.espi_clock", entry.at)
             return None
-        return clock if abs(clock.offset) <= 16 * 3600 and abs(clock.summer_offset) <= 2 * 3600 else None
+        return clock
 
     def _series(self, point: Entry, kind: Entry, clock: Clock) -> Series:
         values = kind.values
@@ -223,8 +231,7 @@ class _Reader:
         above = path_of(block.path).rpartition("/IntervalBlock")[0] or block.path
         if above in all_series:
             return all_series[above]
-        linked = [meter for meter in self.feed["MeterReading"] if block.path in meter.related]
-        return all_series.get(linked[0].path) if linked else None
+        return all_series.get(self.meter_of_link.get(block.path, ""))
 
     def _made(self, series: Series | None, entry: Entry, reading: Reading) -> tuple[str, tuple[Any, ...], Clock] | None:
         """What becomes of one reading: `refused`, `whole` or `fine`, its row, its clock; nothing where it is passed over."""
@@ -272,7 +279,7 @@ class _Reader:
 
 
 def _hand_over(sums: Sums, fine: _ByClock) -> None:
-    for clock, rows in fine.values():
+    for clock, rows in fine.items():
         sums.add(pl.DataFrame(rows, schema=INTERVAL_SCHEMA, orient="row"), clock)
 
 
@@ -314,11 +321,8 @@ def _scale(multiplier: str) -> int | None:
 
 def _amount(value: str, scale: int) -> int | None:
     """Billionths of the unit; null where the value is no whole number, or too large to be one of a reading."""
-    try:
-        number = int(value)
-    except ValueError:
-        return None
-    return number * scale if len(value) <= 24 and abs(number * scale) < 10**27 else None
+    amount = int(value) * scale if _WHOLE.fullmatch(value) else None
+    return amount if amount is not None and abs(amount) < 10**27 else None
 
 
 def _seconds(text: str) -> int | None:

@@ -13,6 +13,7 @@ from carbon_bank.readings.formats.clocks import Clock
 from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding
 from carbon_bank.readings.formats.options import SumTo
 from carbon_bank.readings.intake import COLUMNS
+from carbon_bank.readings.quantities import NEGATIVE
 
 INTERVALS_MAX = 5_000_000
 """They wait in memory until the end of the file, some 60 bytes each."""
@@ -144,7 +145,9 @@ class Sums:
             length=pl.col("length").first(),
             last_start=pl.col("start").max(),
             fault=pl.coalesce(
-                pl.col("fault").drop_nulls().first(), pl.when(pl.col("overlaps").any()).then(pl.lit(OVERLAP))
+                pl.col("fault").drop_nulls().first(),
+                pl.when(pl.col("overlaps").any()).then(pl.lit(OVERLAP)),
+                pl.when((pl.col("amount") < 0).any()).then(pl.lit(NEGATIVE)),  # a sum would hide it
             ),
         )
 

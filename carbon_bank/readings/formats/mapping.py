@@ -7,6 +7,7 @@ and `bills` says what the days of a row are. docs/formats.md shows each.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,11 +23,27 @@ _TOKENS = {"YYYY": "%Y", "YY": "%y", "MM": "%m", "DD": "%d", "HH": "%H", "mm": "
 _PATTERN = re.compile("|".join(_TOKENS))
 
 
-def _strptime(pattern: str) -> str:
-    rest = _PATTERN.sub("", pattern)
-    if re.search(r"[A-Za-z%]", rest):
-        raise ValueError(f"write it with {', '.join(_TOKENS)} (mm is minutes), as in DD-MM-YYYY or YYYY-MM-DD HH:mm")
-    return pattern
+_DATES = {frozenset({*year, "MM", "DD"}) for year in (("YYYY",), ("YY",))}
+_TIMES = {frozenset({"HH", "mm"}), frozenset({"HH", "mm", "ss"})}
+
+
+def _pattern_of(wanted: set[frozenset[str]]) -> Callable[[str], str]:
+    """A pattern with each of the wanted parts once, and no other: a part that lacks would be guessed."""
+
+    def checked(pattern: str) -> str:
+        found = _PATTERN.findall(pattern)
+        if (
+            re.search(r"[A-Za-z%]", _PATTERN.sub("", pattern))
+            or len(found) != len(set(found))
+            or set(found) not in wanted
+        ):
+            raise ValueError(
+                "write it with each of DD, MM and YYYY (or YY) once, and hours as HH:mm or HH:mm:ss, as in DD-MM-YYYY or "
+                "YYYY-MM-DD HH:mm"
+            )
+        return pattern
+
+    return checked
 
 
 def _zone(name: str | None) -> str | None:
@@ -49,7 +66,11 @@ def _several(given: object) -> object:
 
 Column = Annotated[str, Field(min_length=1, max_length=200)]
 Columns = Annotated[list[Column], BeforeValidator(_several), Field(min_length=1, max_length=20)]
-Pattern = Annotated[str, Field(min_length=2, max_length=40), AfterValidator(_strptime)]
+_Text = Field(min_length=2, max_length=40)
+Dates = Annotated[
+    str, _Text, AfterValidator(_pattern_of(_DATES | {dates | times for dates in _DATES for times in _TIMES}))
+]
+Times = Annotated[str, _Text, AfterValidator(_pattern_of(_TIMES))]
 
 
 class _Part(BaseModel):
@@ -132,8 +153,8 @@ class Mapping(_Part):
     encoding: Literal["utf-8", "utf-16", "latin-1", "windows-1252", "cp949", "shift_jis", "gb18030"] = "utf-8"
     decimal: Literal["point", "comma"] = "point"
     thousands: Literal["none", "point", "comma", "space", "apostrophe"] = "none"
-    dates: Pattern = "YYYY-MM-DD"
-    times: Pattern = "HH:mm"
+    dates: Dates = "YYYY-MM-DD"
+    times: Times = "HH:mm"
     zone: Annotated[str | None, AfterValidator(_zone)] = Field(None, description="Left out: the city's.")
     where: dict[Column, Annotated[list[str], BeforeValidator(_several)]] = Field(
         {}, description="Only rows with these values are read."

@@ -23,6 +23,7 @@ from tests.readings.formats.feeds import (
     HOUR,
     POINT,
     block,
+    entry,
     feed,
     meter_reading,
     reading,
@@ -211,6 +212,19 @@ def test_a_value_has_its_power_of_ten_exactly(tmp_path: Path) -> None:
     assert Read(simple(tmp_path, reading(MIDNIGHT, DAY, 12), powerOfTenMultiplier=-12)).codes == {
         "formats.espi_value": 1
     }
+
+
+@pytest.mark.parametrize("value", ["1_000", "١٢", "1.5", "", "1e3", "9" * 25])
+def test_a_value_that_is_no_plain_whole_number_is_refused(tmp_path: Path, value: str) -> None:
+    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY, value))).codes == {"formats.espi_value": 1}
+
+
+def test_a_clock_that_cannot_be_is_noted_and_the_citys_taken(tmp_path: Path) -> None:
+    values = {"tzOffset": 90_000, "dstOffset": 3600, "dstStartRule": "360E2000", "dstEndRule": "B40E2000"}
+    body = "".join(f"<{name}>{each}</{name}>" for name, each in values.items())
+    odd = entry("LocalTimeParameters", "LocalTimeParameters/1", body)
+    found = Read(source(tmp_path, feed(usage_point(), meter_reading(), reading_type(), odd, block(*hours()))))
+    assert (found.codes, found.findings["formats.espi_clock"].count) == ({None: 1}, 1)
 
 
 def test_a_point_without_a_customer_is_the_customer(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def test_all_that_is_wrong_is_told_at_once_with_its_key() -> None:
         ({"decimal": "comma", "thousands": "comma"}, "both comma"),
         ({"period": None, "intervals": {"date": "day"}}, "one of minutes and end_date"),
         ({"readings": []}, "at least 1 item"),
+        ({"dates": "MM/YYYY"}, "each of DD, MM and YYYY"),  # the day would be guessed
+        ({"dates": "YYYY-MM-DD HH"}, "HH:mm"),
+        ({"dates": "YYYY-MM-DD YYYY"}, "once"),
+        ({"dates": "HH:mm"}, "each of DD, MM and YYYY"),
+        ({"times": "YYYY-MM-DD"}, "HH:mm"),
         ({"readings": [GOOD["readings"][0] | {"unit": {"column": "u", "value": "m3"}}]}, "one of value and column"),
         ({"readings": [GOOD["readings"][0] | {"unit": {"value": "m3", "values": {"a": "b"}}}]}, "name it"),
     ],

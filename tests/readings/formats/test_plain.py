@@ -325,3 +325,46 @@ def test_an_unknown_format_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(Refusal, match=r"csv .*espi .*ndjson .*parquet"):
         known.recognise(None, None, "readings.doc", b"....")
     assert all(sentence.endswith(".") for sentence in known.SENTENCES.values())
+
+
+REGISTERS = """
+registers: {date: day}
+readings:
+  - {commodity: water, customer_number: a, unit: m3, quantity: {column: shown}}
+"""
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_register_that_stays_low_is_judged_by_the_intake_and_only_one_that_returns_is_off(
+    tmp_path: Path, newest_first: bool
+) -> None:
+    def of(*shown: int) -> list[tuple[str | None, ...]]:
+        days = [[f"2026-0{month}-01", str(value)] for month, value in enumerate(shown, start=1)]
+        lines = [["day", "shown"], *(days[::-1] if newest_first else days)]
+        found = read(tmp_path, table(*lines), "csv", REGISTERS)
+        return sorted(found.select("period_start", "register_start", "register_end", "code").rows(), key=str)
+
+    rolled = [("2026-01-01", "99990", "15", None), ("2026-02-01", "15", "60", None)]
+    assert of(99990, 15, 60) == rolled
+    for off in (3, 900):  # below where it was, or above where it goes on
+        good, bad = ("2026-01-01", "50", "60", None), (None, None, None, "formats.register_glitch")
+        assert of(50, off, 60) == sorted([good, bad], key=str)
+
+
+INTERVALS = """
+intervals: {date: day, time: at, minutes: 720}
+readings:
+  - {commodity: water, customer_number: a, unit: L, quality: {column: how}, quantity: {column: used}}
+"""
+
+
+def test_an_interval_of_a_quality_that_nobody_knows_is_refused_and_its_day_left_out(tmp_path: Path) -> None:
+    halves = ["2026-01-01", "00:00", "5", "estimated"], ["2026-01-01", "12:00", "6", "guessed"]
+    found = read(tmp_path, table(["day", "at", "used", "how"], *halves), "csv", INTERVALS)
+    assert found.select("at", "code").rows() == [(3, "readings.quality"), (2, "formats.incomplete_day")]
+
+
+def test_a_negative_interval_is_not_hidden_in_a_sum(tmp_path: Path) -> None:
+    halves = ["2026-01-01", "00:00", "-5", ""], ["2026-01-01", "12:00", "6", ""]
+    found = read(tmp_path, table(["day", "at", "used", "how"], *halves), "csv", INTERVALS)
+    assert found.select("quantity", "code").rows() == [(None, "readings.negative")]
