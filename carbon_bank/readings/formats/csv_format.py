@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
-from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.readings.formats.csv_mapped import mapped_chunks
 from carbon_bank.readings.formats.mapping import DELIMITERS
-from carbon_bank.readings.formats.normal import NORMAL_SCHEMA, Chunk, Chunks
+from carbon_bank.readings.formats.normal import Chunk, Chunks, normal_form, numbered, own_columns
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
 from carbon_bank.readings.formats.table import SENTENCES as TABLE_SENTENCES
-from carbon_bank.readings.formats.table import Dialect, Table, read_table
+from carbon_bank.readings.formats.table import Dialect, read_table
 from carbon_bank.readings.intake import COLUMNS
 
-PASSED_OVER = ("line", "code", "message")
-"""Columns that a file of refused rows has besides those that were sent."""
 SENTENCES = TABLE_SENTENCES
 
 
@@ -25,7 +20,7 @@ def read(source: Source, options: Options) -> Chunks:
     """Raises: what `table.read_table` raises; InvalidInput `formats.column_missing`, `formats.column_unknown`."""
     mapping = options.mapping
     if mapping is None:
-        return _plain(source, _own_columns(source))
+        return _plain(source)
     columns = mapping.columns
     dialect = Dialect(DELIMITERS[mapping.delimiter], mapping.encoding)
     needed = f"the columns {', '.join(columns)}"
@@ -33,45 +28,15 @@ def read(source: Source, options: Options) -> Chunks:
     return mapped_chunks(table, mapping, options)
 
 
-def _own_columns(source: Source) -> Table:
+def _plain(source: Source) -> Iterator[Chunk]:
     table = read_table(source, Dialect(), any, f"the columns {', '.join(COLUMNS)}")
     try:
-        _check_columns(source, table)
-    except BaseException:
+        columns = own_columns(f"{source.name} line {table.lines_before + 1}", list(filter(None, table.header)))
+        line = 1
+        for part in table.rows:
+            frame = numbered(part.frame, line)
+            line += frame.height
+            marked = frame.select("line", *columns, at="_at", code="_code")
+            yield Chunk(normal_form(marked), frame.select("line", *columns), position=part.position)
+    finally:
         table.close()
-        raise
-    return table
-
-
-def _check_columns(source: Source, table: Table) -> None:
-    missing = [name for name, needed in COLUMNS.items() if needed and name not in table.header]
-    if "quantity" not in table.header and not {"register_start", "register_end"} <= set(table.header):
-        missing.append("quantity (or register_start and register_end)")
-    if missing:
-        raise InvalidInput(
-            "formats.column_missing",
-            f"{source.name} line {table.lines_before + 1} lacks the columns {', '.join(missing)}. It has "
-            f"{', '.join(filter(None, table.header[:30]))}. Name them so, or give a mapping of your own columns.",
-            {"file": source.name, "missing": missing},
-        )
-    unknown = [name for name in table.header if name and name not in COLUMNS and name not in PASSED_OVER]
-    if unknown:
-        raise InvalidInput(
-            "formats.column_unknown",
-            f"{source.name} line {table.lines_before + 1} has the column '{unknown[0]}', which is unknown. Known are "
-            f"{', '.join(COLUMNS)}. Leave it out, or give a mapping of your own columns.",
-            {"file": source.name, "unknown": unknown},
-        )
-
-
-def _plain(source: Source, table: Table) -> Iterator[Chunk]:
-    line = 1
-    sent_columns = [name for name in table.header if name in COLUMNS]
-    for part in table.rows:
-        frame = part.frame
-        numbered = frame.with_columns(line=pl.int_range(line, line + frame.height, dtype=pl.Int32))
-        line += frame.height
-        absent = [pl.lit(None, pl.String).alias(name) for name in COLUMNS if name not in sent_columns]
-        faults = [pl.col("_at").alias("at"), pl.col("_code").alias("code"), pl.lit(None, pl.String).alias("column")]
-        rows = numbered.with_columns(absent + faults).select(NORMAL_SCHEMA.names())
-        yield Chunk(rows, numbered.select("line", *sent_columns), position=part.position)

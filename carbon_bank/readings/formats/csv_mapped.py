@@ -16,7 +16,6 @@ from carbon_bank.foundation.units import Quality
 from carbon_bank.readings.formats.clocks import ZoneClock
 from carbon_bank.readings.formats.csv_values import (
     NO_DATE,
-    SENTENCES,
     amount_text,
     day_of,
     fault_of,
@@ -27,7 +26,7 @@ from carbon_bank.readings.formats.csv_values import (
 from carbon_bank.readings.formats.growth import Growth
 from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, METER, Sums
 from carbon_bank.readings.formats.mapping import Intervals, MappedReading, Mapping, Moments, Period
-from carbon_bank.readings.formats.normal import NORMAL_SCHEMA, Chunk, Chunks, Finding
+from carbon_bank.readings.formats.normal import NORMAL_SCHEMA, Chunk, Chunks, Finding, normal_form, numbered
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.table import Rows, Table
 from carbon_bank.readings.registers import billionths
@@ -39,7 +38,6 @@ ORDER, SAME_DAY, NO_START, GLITCH = (
     "formats.order", "formats.same_day", "formats.no_period_start", "formats.register_glitch",
 )  # fmt: skip
 _WORDS = (*METER, "unit", "quality", "reason", "reason_text")
-_MARKS = ("_at", "_code", "_column")
 
 
 def mapped_chunks(table: Table, mapping: Mapping, options: Options) -> Chunks:
@@ -47,7 +45,7 @@ def mapped_chunks(table: Table, mapping: Mapping, options: Options) -> Chunks:
     reader = _Reader(table, mapping, options)
     line = 1
     for chunk in reader.chunks():
-        rows = chunk.rows.with_columns(line=pl.int_range(line, line + chunk.rows.height, dtype=pl.Int32))
+        rows = numbered(chunk.rows, line)
         sent = chunk.sent.with_columns(line=rows["line"])
         line += rows.height
         yield replace(chunk, rows=rows, sent=sent.select("line", pl.exclude("line")))
@@ -65,7 +63,7 @@ class _Reader:
         self.clock = ZoneClock(self.zone)
         self.sums = Sums(self.options.sum_to, self.options.strict)
         self.growth = Growth(self.sums)
-        self.pairs = [_Pairs(self.mapping, self.sent) for _ in self.mapping.readings]
+        self.pairs = [_Pairs(self.mapping) for _ in self.mapping.readings]
 
     def chunks(self) -> Iterator[Chunk]:
         footer: list[int] = []
@@ -74,8 +72,7 @@ class _Reader:
             yield Chunk(*self._empty(), passed_over=passed_over, position=part.position)
             for number, reading in enumerate(self.mapping.readings):
                 rows = self._valued(kept, reading)
-                for made in self._readings(rows, number):
-                    yield self._chunk(made)
+                yield self._chunk(self._readings(rows, number))
         for pairs in self.pairs:
             yield self._chunk(pairs.left())
         yield from self.sums.chunks(1)
@@ -110,14 +107,13 @@ class _Reader:
             pl.coalesce("_column", column).alias("_column"),
         )
 
-    def _readings(self, rows: pl.DataFrame, number: int) -> Iterator[pl.DataFrame]:
+    def _readings(self, rows: pl.DataFrame, number: int) -> pl.DataFrame:
         days = self.mapping.days
         if isinstance(days, Period):
-            yield self._of_periods(rows, days)
-        elif isinstance(days, Intervals):
-            yield self._of_intervals(rows, days)
-        else:
-            yield self.pairs[number].add(self._at_moments(rows, days))
+            return self._of_periods(rows, days)
+        if isinstance(days, Intervals):
+            return self._of_intervals(rows, days)
+        return self.pairs[number].add(self._at_moments(rows, days))
 
     def _of_periods(self, rows: pl.DataFrame, days: Period) -> pl.DataFrame:
         start, end = day_of(pl.col(days.start), self.mapping), day_of(pl.col(days.end), self.mapping)
@@ -169,17 +165,14 @@ class _Reader:
             "register_start": "_register_start", "register_end": "_register_end",
             "period_start": "_start", "period_end": "_end",
         }  # fmt: skip
-        there = {name: column for name, column in given.items() if column in made.columns}
-        texts = {
-            name: pl.col(column).dt.strftime("%Y-%m-%d") if made.schema[column] == pl.Date else pl.col(column)
-            for name, column in there.items()
-        }
-        rows = made.select(
-            (texts[name] if name in texts else pl.lit(0 if name == "line" else None)).cast(kind).alias(name)
-            for name, kind in NORMAL_SCHEMA.items()
+        if not made.width:
+            return Chunk(*self._empty())
+        said = made.select(
+            (pl.col(column).dt.strftime("%Y-%m-%d") if made.schema[column] == pl.Date else pl.col(column)).alias(name)
+            for name, column in given.items()
+            if column in made.columns
         )
-        sent = made.select(pl.lit(0, pl.Int32).alias("line"), *self.sent) if made.width else self._empty()[1]
-        return Chunk(rows if made.width else self._empty()[0], sent)
+        return Chunk(normal_form(said), made.select(pl.lit(0, pl.Int32).alias("line"), *self.sent))
 
 
 def _date_column(mapping: Mapping) -> str:
@@ -203,9 +196,8 @@ def _dated(rows: pl.DataFrame, name: str, column: str) -> pl.DataFrame:
 class _Pairs:
     """Rows at moments, compared with the row before of the same meter: what was used between the two."""
 
-    def __init__(self, mapping: Mapping, sent: list[str]) -> None:
+    def __init__(self, mapping: Mapping) -> None:
         self._is_register = mapping.registers is not None
-        self._sent = sent
         self._last: pl.DataFrame | None = None
         self._newest_first: bool | None = None
 
@@ -219,17 +211,14 @@ class _Pairs:
         together = together.with_columns(_was=pl.col("_day").shift(1).over(_METER))
         same = (pl.col("_was") == pl.col("_day")).fill_null(False)
         out = pl.col("_was") < pl.col("_day") if self._newest_first else pl.col("_was") > pl.col("_day")
-        faulty = pl.concat(
-            [faulty, *(self._refused(together, wrong, code) for wrong, code in ((out.fill_null(False), ORDER),))],
-            how="diagonal_relaxed",
-        )
-        repeated = together.filter(same)
+        out = out.fill_null(False)
+        refused = [faulty, _with_fault(together.filter(out & ~pl.col("_is_old")), ORDER)]
         if not self._is_register:
-            faulty = pl.concat([faulty, _with_fault(repeated, SAME_DAY)], how="diagonal_relaxed")
-        together = together.filter(~(same | out.fill_null(False)))
+            refused.append(_with_fault(together.filter(same), SAME_DAY))
+        together = together.filter(~(same | out))
         if self._is_register:
             together, glitches = _without_glitches(together, bool(self._newest_first))
-            faulty = pl.concat([faulty, glitches], how="diagonal_relaxed")
+            refused.append(glitches)
         made, self._last = self._paired(together)
         if self._last.height > METERS_MAX:
             raise TooLarge(
@@ -237,16 +226,13 @@ class _Pairs:
                 f"The file has registers or bills of more than {METERS_MAX} meters. Split it by meters.",
                 {"meters_max": METERS_MAX},
             )
-        return pl.concat([made, faulty], how="diagonal_relaxed").sort("_at", maintain_order=True)
+        return pl.concat([made, *refused], how="diagonal_relaxed").sort("_at", maintain_order=True)
 
     def left(self) -> pl.DataFrame:
         """What waited for a row that did not come: of bills that come newest first, the oldest of each meter."""
         if self._is_register or self._last is None or not self._newest_first:
             return pl.DataFrame()
         return _with_fault(self._last, NO_START)
-
-    def _refused(self, rows: pl.DataFrame, wrong: pl.Expr, code: str) -> pl.DataFrame:
-        return _with_fault(rows.filter(wrong & ~pl.col("_is_old")), code)
 
     def _paired(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Readings, and the row of each meter that the next one is compared with."""
@@ -299,6 +285,3 @@ def _without_glitches(rows: pl.DataFrame, newest_first: bool) -> tuple[pl.DataFr
     earlier, later = (value.shift(step).over(_METER) for step in ((-1, 1) if newest_first else (1, -1)))
     odd = ((earlier <= later) & ((value < earlier) | (value > later))).fill_null(False) & ~pl.col("_is_old")
     return rows.filter(~odd), _with_fault(rows.filter(odd), GLITCH).with_columns(_column=pl.lit("quantity"))
-
-
-__all__ = ["SENTENCES", "mapped_chunks"]

@@ -21,7 +21,7 @@ from carbon_bank.readings.formats import espi_codes as codes
 from carbon_bank.readings.formats.clocks import Clock, RuledClock, ZoneClock
 from carbon_bank.readings.formats.espi_feed import Entry, Reading, path_of, readings, resources
 from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, INTERVALS_MAX, METER, Sums
-from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding, normal_form, numbered
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
 from carbon_bank.readings.formats.whole_days import WHOLE_SCHEMA, whole_rows
@@ -31,7 +31,7 @@ SENTENCES = codes.SENTENCES
 DAY_SECONDS_MIN = 23 * 3600
 """A reading at least as long is of whole days: the shortest day has 23 hours."""
 HALF_A_DAY = 12 * 3600
-_NINE_PLACES = 10**9
+_PLACES = 9
 _MULTIPLIER_MAX = 12
 _OFFSET_MAX, _SUMMER_MAX = 16 * 3600, 2 * 3600
 _WHOLE = re.compile(r"[+-]?[0-9]{1,24}")
@@ -130,9 +130,9 @@ class _Reader:
         rows, findings = whole_rows(frame, self.options.strict)
         rows = pl.concat([rows, _refused_rows(refused)]).sort("at", maintain_order=True)
         for part in rows.iter_slices(CHUNK_ROWS):
-            numbered = part.with_columns(line=pl.int_range(line, line + part.height, dtype=pl.Int32))
+            made = numbered(part, line)
             line += part.height
-            yield Chunk(numbered, numbered.select("line", *COLUMNS))
+            yield Chunk(made, made.select("line", *COLUMNS))
         yield from sums.chunks(line)
         empty = NORMAL_SCHEMA.to_frame()
         told = [Finding(self.firsts[code], code, codes.NOTES[code], count=count) for code, count in self.counts.items()]
@@ -297,11 +297,8 @@ def _with_days(clock: Clock, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
 
 def _refused_rows(refused: list[tuple[Any, ...]]) -> pl.DataFrame:
     names = {"at": pl.Int32, **dict.fromkeys((*METER, "unit", "code"), pl.String)}
-    frame = pl.DataFrame(refused, schema=names, orient="row").with_columns(
-        column=pl.lit("quantity"), line=pl.lit(0, pl.Int32)
-    )
-    absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in frame.columns]
-    return frame.with_columns(absent).select(NORMAL_SCHEMA.names())
+    frame = pl.DataFrame(refused, schema=names, orient="row")
+    return normal_form(frame.with_columns(column=pl.lit("quantity")))
 
 
 def _scale(multiplier: str) -> int | None:
@@ -310,13 +307,7 @@ def _scale(multiplier: str) -> int | None:
         power = int(multiplier or "0")
     except ValueError:
         return None
-    return (
-        int(_NINE_PLACES * 10**power)
-        if 0 <= power <= _MULTIPLIER_MAX
-        else 10 ** (9 + power)
-        if -9 <= power < 0
-        else None
-    )
+    return 10 ** (_PLACES + power) if -_PLACES <= power <= _MULTIPLIER_MAX else None
 
 
 def _amount(value: str, scale: int) -> int | None:

@@ -10,7 +10,7 @@ import polars as pl
 from carbon_bank.foundation.errors import TooLarge
 from carbon_bank.foundation.units import Quality
 from carbon_bank.readings.formats.clocks import Clock
-from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, Chunk, Chunks, Finding, normal_form, numbered
 from carbon_bank.readings.formats.options import SumTo
 from carbon_bank.readings.intake import COLUMNS
 from carbon_bank.readings.quantities import NEGATIVE
@@ -129,7 +129,7 @@ class Sums:
             self._findings.append(Finding(at, code, _NOTES[code], count=intervals.height))
 
     def _days(self, single: pl.DataFrame) -> pl.DataFrame:
-        """Days of meters: `unit, first_at, amount, quality, covered` (seconds), `fault` of one of its intervals."""
+        """Days of meters: `at` of the first interval, `unit, amount, quality, covered` (seconds), `fault` of one of its intervals."""
         ends = (pl.col("start") + pl.col("seconds")).shift(1).over(METER)
         marked = single.sort(*METER, "start", "seconds").with_columns(
             overlaps=(pl.col("start") < ends).fill_null(False) & pl.col("fault").is_null(),
@@ -205,12 +205,8 @@ class Sums:
             pl.col("period_end").dt.strftime("%Y-%m-%d"),
             quantity=told,
             column=pl.when(pl.col("code").is_not_null()).then(pl.lit("quantity")),
-            line=pl.int_range(first_line, first_line + rows.height, dtype=pl.Int32, eager=True),
         )  # fmt: skip
-        absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in made.columns]
-        return made.with_columns(absent).select(
-            pl.col(name).cast(kind).alias(name) for name, kind in NORMAL_SCHEMA.items()
-        )
+        return numbered(normal_form(made), first_line)
 
 
 def decimal_text(billionths: pl.Expr) -> pl.Expr:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from carbon_bank.foundation.errors import InvalidInput, TooLarge
-from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, PASSED_OVER, Chunk, Chunks
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
 from carbon_bank.readings.intake import COLUMNS
@@ -27,8 +27,6 @@ SENTENCES: dict[str, str] = {
     UNKNOWN: f"The object has a name that is none of the columns. Known are {', '.join(COLUMNS)}.",
     TWICE: "The object has the same name twice. Which of the two counts, nothing says.",
 }
-PASSED_OVER = {"line", "code", "message"}
-"""Names that a file of refused rows has besides those that were sent."""
 
 
 def read(source: Source, options: Options) -> Chunks:

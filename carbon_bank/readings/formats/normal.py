@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.readings.intake import COLUMNS
 
 CHUNK_ROWS = 50_000
+NAMES_SHOWN = 30
 
 NORMAL_SCHEMA = pl.Schema(
     {
@@ -23,6 +25,10 @@ NORMAL_SCHEMA = pl.Schema(
 """`line`: the number of the row, rising through the file, unique: what statuses are told by. `at`: where it stands for a
 person who opens the file: its line (CSV, NDJSON, XML), or its number (Parquet). Two readings of one line have one `at`.
 `code`, `column`: what the format itself found wrong with the row; null where the intake is to judge it."""
+
+
+PASSED_OVER = ("line", "code", "message")
+"""Columns that a file of refused rows has besides those that were sent."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,44 @@ class Chunk:
 
 
 Chunks = Iterator[Chunk]
+
+
+def normal_form(made: pl.DataFrame) -> pl.DataFrame:
+    """NORMAL_SCHEMA, of a frame that has some of its columns: the others are null, and `line` 0 until it is numbered."""
+    absent = {"line": pl.lit(0, pl.Int32)}
+    given = {name: pl.col(name) for name in made.columns}
+    return made.select(
+        given.get(name, absent.get(name, pl.lit(None))).cast(kind).alias(name) for name, kind in NORMAL_SCHEMA.items()
+    )
+
+
+def numbered(rows: pl.DataFrame, line: int) -> pl.DataFrame:
+    """The rows with their `line`, from this one on."""
+    return rows.with_columns(line=pl.int_range(line, line + rows.height, dtype=pl.Int32))
+
+
+def own_columns(where: str, names: list[str]) -> list[str]:
+    """The columns of a reading among a file's, in its order.
+
+    Args:   where: what a refusal calls the place that names them.
+    Raises: InvalidInput `formats.column_missing`, `formats.column_unknown`.
+    """
+    missing = [name for name, needed in COLUMNS.items() if needed and name not in names]
+    if "quantity" not in names and not {"register_start", "register_end"} <= set(names):
+        missing.append("quantity (or register_start and register_end)")
+    if missing:
+        raise InvalidInput(
+            "formats.column_missing",
+            f"{where} lacks the columns {', '.join(missing)}. It has {', '.join(names[:NAMES_SHOWN]) or 'none'}. Name them so; "
+            "of a CSV, a mapping can tell what your own columns mean.",
+            {"where": where, "missing": missing},
+        )
+    unknown = [name for name in names if name not in COLUMNS and name not in PASSED_OVER]
+    if unknown:
+        raise InvalidInput(
+            "formats.column_unknown",
+            f"{where} has the column '{unknown[0][:80]}', which is unknown. Known are {', '.join(COLUMNS)}. Leave it out; of a "
+            "CSV, a mapping can tell what your own columns mean.",
+            {"where": where, "unknown": unknown[:NAMES_SHOWN]},
+        )
+    return [name for name in names if name in COLUMNS]

@@ -11,16 +11,14 @@ from pyarrow import ArrowException
 from pyarrow.parquet import ParquetFile
 
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
-from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, Chunk, Chunks, normal_form, numbered, own_columns
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
-from carbon_bank.readings.intake import COLUMNS
 
 ROWS_MAX = 100_000_000
 MAGIC = b"PAR1"
 _BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
 """What a damaged file makes of the reader."""
-PASSED_OVER = ("line", "code", "message")
 SENTENCES: dict[str, str] = {}
 
 
@@ -53,10 +51,8 @@ def _size(source: Source) -> int:
 def _begin(source: Source) -> tuple[ParquetFile, list[pl.Expr], list[str]]:
     try:
         file = ParquetFile(source.path, pre_buffer=False)
-        count, _ = (
-            file.metadata.num_rows,
-            file.schema_arrow.names,
-        )  # names that are no text are told here, not by Polars
+        count = file.metadata.num_rows
+        assert file.schema_arrow.names is not None  # names that are no text end here, not in Polars
         schema = _frame(file.schema_arrow.empty_table()).schema
     except _BROKEN as error:
         raise _damaged(source, error) from None
@@ -67,8 +63,7 @@ def _begin(source: Source) -> tuple[ParquetFile, list[pl.Expr], list[str]]:
                 f"{source.name} says that it holds {count} rows; at most {ROWS_MAX} are read. Split it, by meters or by months.",
                 {"file": source.name, "rows": count, "rows_max": ROWS_MAX},
             )
-        columns = [name for name in schema if name not in PASSED_OVER]
-        _check_names(source, columns)
+        columns = own_columns(source.name, list(schema))
         return file, [_as_text(source, name, schema[name]) for name in columns], columns
     except BaseException:
         file.close()
@@ -79,25 +74,6 @@ def _frame(table: Any) -> pl.DataFrame:
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
     return found
-
-
-def _check_names(source: Source, columns: list[str]) -> None:
-    missing = [name for name, needed in COLUMNS.items() if needed and name not in columns]
-    if "quantity" not in columns and not {"register_start", "register_end"} <= set(columns):
-        missing.append("quantity (or register_start and register_end)")
-    if missing:
-        raise InvalidInput(
-            "formats.column_missing",
-            f"{source.name} lacks the columns {', '.join(missing)}. It has {', '.join(columns[:30]) or 'none'}.",
-            {"file": source.name, "missing": missing},
-        )
-    unknown = [name for name in columns if name not in COLUMNS]
-    if unknown:
-        raise InvalidInput(
-            "formats.column_unknown",
-            f"{source.name} has the column '{unknown[0][:80]}', which is unknown. Known are {', '.join(COLUMNS)}.",
-            {"file": source.name, "unknown": unknown[:30]},
-        )
 
 
 def _as_text(source: Source, name: str, kind: pl.DataType) -> pl.Expr:
@@ -127,16 +103,14 @@ def _as_text(source: Source, name: str, kind: pl.DataType) -> pl.Expr:
 
 
 def _chunks(source: Source, file: ParquetFile, texts: list[pl.Expr], columns: list[str], size: int) -> Iterator[Chunk]:
-    absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in {*columns, "line", "at"}]
     done, count = 0, max(file.metadata.num_rows, 1)
     try:
         for rows in _batches(source, file, columns):
-            line = pl.int_range(done + 1, done + rows.height + 1, dtype=pl.Int32)
             said = rows.select(texts).with_columns(pl.when(pl.col(name) != "").then(name) for name in columns)
-            numbered = said.with_columns(line=line, at=line)
+            frame = numbered(said, done + 1)
             done += rows.height
-            normal = numbered.with_columns(absent).select(NORMAL_SCHEMA.names())
-            yield Chunk(normal, numbered.select("line", *columns), position=min(size * done // count, size))
+            normal = normal_form(frame.with_columns(at="line"))
+            yield Chunk(normal, frame.select("line", *columns), position=min(size * done // count, size))
     finally:
         file.close()
 

@@ -68,10 +68,6 @@ class Source:
             raw.close()
             raise
 
-    def is_compressed(self) -> bool:
-        with self.path.open("rb") as raw:
-            return raw.read(len(GZIP)) == GZIP
-
     def _refuse_other_kinds(self, start: bytes) -> None:
         for magic, kind in _OTHERS.items():
             if start.startswith(magic):

@@ -6,7 +6,7 @@ import polars as pl
 
 from carbon_bank.readings.formats import espi_codes as codes
 from carbon_bank.readings.formats.intervals import CONTRADICTION, METER, decimal_text
-from carbon_bank.readings.formats.normal import NORMAL_SCHEMA, Finding
+from carbon_bank.readings.formats.normal import Finding, normal_form
 
 WHOLE_SCHEMA = pl.Schema(
     {
@@ -83,7 +83,5 @@ def _normal(rows: pl.DataFrame) -> pl.DataFrame:
         period_start=pl.col("first").dt.strftime("%Y-%m-%d"),
         period_end=pl.col("last").dt.strftime("%Y-%m-%d"),
         column=pl.when(pl.col("code").is_not_null()).then(pl.lit("quantity")),
-        line=pl.lit(0, pl.Int32),
     )
-    absent = [pl.lit(None, pl.String).alias(name) for name in NORMAL_SCHEMA if name not in dated.columns]
-    return dated.with_columns(absent).select(NORMAL_SCHEMA.names()).sort("at", maintain_order=True)
+    return normal_form(dated).sort("at", maintain_order=True)
