@@ -33,8 +33,8 @@ SENTENCES: dict[str, str] = {
 }
 
 FindHeader = Callable[[list[str]], bool]
-_SPREADSHEET = re.compile(r'="([^"\r\n]*)"')
-"""`="00123"`: how spreadsheets are kept from reading a number."""
+_QUOTED = re.compile(r'''"(?:[^"]|"")*"|="([^"\r\n]*)"''')
+"""A quoted value, or `="00123"`: how spreadsheets are kept from reading a number."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _refuse_twins(source: Source, names: list[str], number: int) -> None:
 
 def _split(line: str, delimiter: str) -> list[str]:
     try:
-        return next(csv.reader([_SPREADSHEET.sub(r"\1", line)], delimiter=delimiter), [])
+        return next(csv.reader([_without_formulas(line, delimiter)], delimiter=delimiter), [])
     except csv.Error:
         return line.split(delimiter)
 
@@ -218,7 +218,7 @@ def _blocks(source: Source, dialect: Dialect, header: list[str], lines: _Lines) 
             return
         text = "\n".join(taken)
         if '"' in text:
-            text = _SPREADSHEET.sub(r"\1", text)
+            text = _without_formulas(text, dialect.delimiter)
             if '"' in text:
                 lines.give_back(len(taken))
                 yield from _rows_with_quotes(source, dialect, header, lines)
@@ -265,7 +265,7 @@ def _tidied(frame: pl.DataFrame, header: list[str]) -> pl.DataFrame:
 def _rows_with_quotes(source: Source, dialect: Dialect, header: list[str], lines: _Lines) -> Iterator[Rows]:
     before = lines.taken
     reader = csv.reader(
-        (f"{_SPREADSHEET.sub(_plain, line)}\n" for line in lines), delimiter=dialect.delimiter, strict=True
+        (f"{_without_formulas(line, dialect.delimiter)}\n" for line in lines), delimiter=dialect.delimiter, strict=True
     )
     width, places = len(header), _places(header)
     schema = {"_at": pl.Int32, "_code": pl.String, **dict.fromkeys(places, pl.String)}
@@ -292,6 +292,13 @@ def _rows_with_quotes(source: Source, dialect: Dialect, header: list[str], lines
         yield Rows(_tidied(pl.DataFrame(rows, schema=schema, orient="row"), header), lines.position)
 
 
-def _plain(found: re.Match[str]) -> str:
-    """A spreadsheet's text as a plain field where it stands alone; within other quotes it stays."""
-    return found[1]
+def _without_formulas(text: str, delimiter: str) -> str:
+    """`="00123"` as `00123`; what stands within quotes stays as it is."""
+
+    def plain(found: re.Match[str]) -> str:
+        value: str | None = found[1]
+        if value is None:
+            return found[0]
+        return f'"{value}"' if delimiter in value else value
+
+    return _QUOTED.sub(plain, text)

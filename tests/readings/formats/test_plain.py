@@ -77,6 +77,19 @@ def test_whatever_is_written_as_csv_reads_the_same(
     assert found["code"].null_count() == found.height
 
 
+@pytest.mark.parametrize("value", ['="', '=""', '="00123"', 'a,="",b', 'x,=",y', '"=', "=", '==""'])
+def test_what_looks_like_a_formula_within_quotes_is_only_a_text(tmp_path: Path, value: str) -> None:
+    found = read(tmp_path, table(HEADER, [*VALUES[:-1], value], VALUES), "csv")
+    assert found.select("unit", "code").rows() == [(value, None), ("m3", None)]
+
+
+@pytest.mark.parametrize("other", ["7", '"7"', '"7, or ""8"""'])
+def test_a_number_that_is_kept_from_spreadsheets_is_read_as_its_text(tmp_path: Path, other: str) -> None:
+    rows = f'{",".join(HEADER)}\n="00123",{other},2026-03-01,2026-04-01,="1,5",m3\n'
+    found = read(tmp_path, rows.encode(), "csv")
+    assert found.select("commodity", "quantity", "code").rows() == [("00123", "1,5", None)]
+
+
 def test_a_row_of_another_width_is_refused_alone_with_its_line(tmp_path: Path) -> None:
     for quote in ("", '"'):
         good = ",".join(f"{quote}{value}{quote}" for value in VALUES)
