@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
-from carbon_bank.foundation.errors import NotFound
+from carbon_bank.foundation.errors import InvalidInput, NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import mapping_queries as queries
 from carbon_bank.readings.formats.mapping import parse_mapping
@@ -71,9 +71,11 @@ async def listed(session: ReadSession, actor: Actor, utility: str | None) -> Seq
 
 
 async def utility_of(session: ReadSession, actor: Actor, utility: str | None) -> int:
-    """The caller's own utility, or the one that staff of its city name."""
-    if actor.utility_id is not None:
-        return actor.utility_id
-    found = await registry.utility_with_code(session, actor.of_city(), utility or "")
-    assert found.id is not None
-    return found.id
+    """The caller's own utility, or the one that staff of its city name.
+
+    Raises: InvalidInput `registry.utility_missing` (422); NotFound `registry.unknown_utility` (404).
+    """
+    found = await registry.utility_asked_for(session, actor, utility)
+    if found is None:
+        raise InvalidInput("registry.utility_missing", "Name the utility by its code: each has mappings of its own.")
+    return found

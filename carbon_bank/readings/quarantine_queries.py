@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 import polars as pl
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
 from carbon_bank.foundation.columns import copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
@@ -18,6 +18,12 @@ from carbon_bank.readings.quarantine_tables import QuarantinedRow
 from carbon_bank.readings.tables import ReadingBatch
 
 _INCOMING = "quarantine_incoming"
+_METER_IS_THERE = """
+    waiting.state = 'waiting' AND waiting.code = 'readings.unknown_meter' AND EXISTS (
+        SELECT 1 FROM meter WHERE meter.utility_id = waiting.utility_id AND meter.commodity = waiting.commodity
+          AND meter.customer_number = waiting.customer_number
+          AND (waiting.meter_number = '' OR meter.meter_number = waiting.meter_number))
+"""
 
 
 async def keep(session: WriteSession, batch: ReadingBatch, rows: pl.DataFrame, kept_until: date) -> None:
@@ -61,13 +67,8 @@ async def keep(session: WriteSession, batch: ReadingBatch, rows: pl.DataFrame, k
 
 async def utilities_to_take_up(session: ReadSession) -> list[int]:
     """Utilities with a waiting row whose meter is there now."""
-    query = """
-        SELECT DISTINCT waiting.utility_id FROM reading_quarantine waiting
-        WHERE waiting.state = 'waiting' AND waiting.code = 'readings.unknown_meter' AND EXISTS (
-            SELECT 1 FROM meter WHERE meter.utility_id = waiting.utility_id AND meter.commodity = waiting.commodity
-              AND meter.customer_number = waiting.customer_number
-              AND (waiting.meter_number = '' OR meter.meter_number = waiting.meter_number))
-        ORDER BY waiting.utility_id
+    query = f"""
+        SELECT DISTINCT waiting.utility_id FROM reading_quarantine waiting WHERE {_METER_IS_THERE} ORDER BY waiting.utility_id
     """
     found: list[int] = (await fetch_columns(session, query, {}, {"utility_id": pl.Int64}))["utility_id"].to_list()
     return found
@@ -76,14 +77,9 @@ async def utilities_to_take_up(session: ReadSession) -> list[int]:
 async def to_take_up(session: WriteSession, utility_id: int, limit: int) -> list[tuple[int, dict[str, Any]]]:
     """The next waiting rows whose meter is there now, in the order in which they came: `id, sent`."""
     rows = await session.sql(
-        """
+        f"""
         SELECT waiting.id, waiting.sent FROM reading_quarantine waiting
-        WHERE waiting.utility_id = :utility_id AND waiting.state = 'waiting' AND waiting.code = 'readings.unknown_meter'
-          AND EXISTS (
-            SELECT 1 FROM meter WHERE meter.utility_id = waiting.utility_id AND meter.commodity = waiting.commodity
-              AND meter.customer_number = waiting.customer_number
-              AND (waiting.meter_number = '' OR meter.meter_number = waiting.meter_number))
-        ORDER BY waiting.id LIMIT :limit FOR UPDATE
+        WHERE waiting.utility_id = :utility_id AND {_METER_IS_THERE} ORDER BY waiting.id LIMIT :limit FOR UPDATE
         """,
         {"utility_id": utility_id, "limit": limit},
     )
@@ -138,10 +134,3 @@ async def listed(
     if code is not None:
         query = query.where(col(QuarantinedRow.code) == code)
     return (await session.exec(query.order_by(col(QuarantinedRow.id)).limit(limit))).all()
-
-
-async def count_waiting(session: ReadSession, city_id: int) -> int:
-    query = select(func.count()).select_from(QuarantinedRow)
-    return (
-        await session.exec(query.where(col(QuarantinedRow.city_id) == city_id, col(QuarantinedRow.state) == "waiting"))
-    ).one()

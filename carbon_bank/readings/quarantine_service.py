@@ -59,9 +59,7 @@ async def list_rows(
 
     Raises: NotFound `registry.unknown_utility` (404).
     """
-    utility_id = actor.utility_id
-    if utility_id is None and utility is not None:
-        utility_id = (await registry.utility_with_code(session, actor.of_city(), utility)).id
+    utility_id = await registry.utility_asked_for(session, actor, utility)
     return await queries.listed(session, actor.of_city(), utility_id, state, code, after, limit)
 
 

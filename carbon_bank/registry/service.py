@@ -123,14 +123,9 @@ async def find_meter(
     meter_number: str,
 ) -> int | None:
     """The meter with these numbers, as far as the actor may see it; null where there is none or more than one."""
-    utility_id = actor.utility_id
+    utility_id = await utility_asked_for(session, actor, utility)
     if utility_id is None:
-        if utility is None:
-            raise InvalidInput(
-                "registry.utility_missing", "Name the utility by its code: a customer number is its own."
-            )
-        utility_id = (await utility_with_code(session, actor.of_city(), utility)).id
-    assert utility_id is not None
+        raise InvalidInput("registry.utility_missing", "Name the utility by its code: a customer number is its own.")
     found = await queries.meters_by_key(session, utility_id, commodity.value, customer_number, meter_number)
     return found[0].id if len(found) == 1 else None
 
@@ -174,6 +169,16 @@ async def find_district(session: ReadSession, city_id: int, code: str) -> Distri
     if district is None:
         raise NotFound("registry.unknown_district", f"There is no district '{code}' in this city. Add it first.")
     return district
+
+
+async def utility_asked_for(session: ReadSession, actor: Actor, code: str | None) -> int | None:
+    """A utility's client sees its own, whatever it names; others the one of their city that they name. Null: none was named.
+
+    Raises: NotFound `registry.unknown_utility` (404).
+    """
+    if actor.utility_id is not None or code is None:
+        return actor.utility_id
+    return (await utility_with_code(session, actor.of_city(), code)).id
 
 
 async def utility_with_code(session: ReadSession, city_id: int, code: str) -> Utility:

@@ -75,6 +75,8 @@ async def test_a_utility_has_its_own_and_the_city_sees_them(client: httpx.AsyncC
     assert (await client.get("/v1/mappings")).json() == []
     assert (await client.get("/v1/mappings/monthly")).status_code == 404
     small_city.as_(client, "operator")
+    unnamed = await client.get("/v1/mappings")
+    assert (unnamed.status_code, unnamed.json()["type"].rpartition(":")[2]) == (422, "registry.utility_missing")
     assert len((await client.get("/v1/mappings", params={"utility": "elec"})).json()) == 1
     assert (await client.get("/v1/mappings/monthly", params={"utility": "elec"})).status_code == 200
     assert (await save(client)).status_code == 403
