@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from carbon_bank import __version__, health, worker
 from carbon_bank.foundation import problems
 from carbon_bank.foundation.database import Database
-from carbon_bank.foundation.doors import Doors
+from carbon_bank.foundation.doors import Doors, Limit
 from carbon_bank.identity import api as identity
 from carbon_bank.identity import tokens
 from carbon_bank.identity.access import open_to_all
@@ -43,8 +43,8 @@ ROOMS = (
     outlook_api,
     account_api,
 )
-UPLOADS = frozenset({"/v1/imports"})
-"""Bodies of any length, which the route counts as it keeps them."""
+FORM_BYTES = 2**16
+"""What a form may wrap around a file."""
 DESCRIPTION = """
 A city's bank of carbon points: meter readings come in, points go out, and each point can be followed back.
 
@@ -84,7 +84,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     )
     app.state.store = worker.store_of(settings)
     app.state.imports_waiting_max = settings.imports_waiting_max
-    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads=UPLOADS)
+    file_limit = Limit(settings.import_bytes_max + FORM_BYTES, "CARBON_BANK_IMPORT_BYTES_MAX")
+    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads={"/v1/imports": file_limit})
     problems.install(app)
     for room in ROOMS:
         app.include_router(room.router)

@@ -7,9 +7,10 @@ goes on at the next chunk or bucket.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,7 @@ import structlog
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
-from carbon_bank.foundation.errors import Refusal
+from carbon_bank.foundation.errors import Refusal, Unavailable
 from carbon_bank.foundation.jobs import QUEUE
 from carbon_bank.foundation.store import Store
 from carbon_bank.identity.actor import WORKER
@@ -35,6 +36,7 @@ from carbon_bank.programme.span import periods_within
 from carbon_bank.programme.sweep import evaluated_alike
 from carbon_bank.readings import import_service, quarantine_service
 from carbon_bank.readings.formats import known
+from carbon_bank.readings.formats.normal import Chunk as ReadingChunk
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.readings.import_service import Plan as ImportPlan
 from carbon_bank.settings import Settings
@@ -47,6 +49,8 @@ Progress = Callable[[int], None]
 """Called with the number of households that a step has done."""
 
 EVERY_FIVE_MINUTES = "*/5 * * * *"
+COMING_WITHIN = timedelta(days=1)
+"""A file on its way in for longer will not come."""
 RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 
 log = structlog.get_logger()
@@ -167,7 +171,7 @@ async def import_readings(database: Database, store: Store, import_id: int, prog
 
 async def _recorded(database: Database, plan: ImportPlan, progress: Progress | None) -> bool:
     """Record all chunks. False where somebody else ended the import."""
-    chunks = await asyncio.to_thread(known.read, plan.source, plan.format, plan.options)
+    chunks = _read(plan)
     number = 0
     chunk = await asyncio.to_thread(next, chunks, None)
     while chunk is not None:
@@ -185,6 +189,20 @@ async def _recorded(database: Database, plan: ImportPlan, progress: Progress | N
     return True
 
 
+def _read(plan: ImportPlan) -> Iterator[ReadingChunk]:
+    """The chunks of a file. Where the bank itself fails at one it would fail each time, so the import ends and says so."""
+    try:
+        yield from known.read(plan.source, plan.format, plan.options)
+    except (Refusal, OSError, MemoryError):
+        raise
+    except Exception as error:
+        log.exception("a file could not be read", import_id=plan.import_id)
+        raise Unavailable(
+            "formats.unexpected",
+            f"The bank made a mistake in reading {plan.source.name}. Tell the operator the number of the import, {plan.import_id}.",
+        ) from error
+
+
 async def look_after_readings(database: Database, settings: Settings) -> None:
     """What comes round by itself: rows whose meter has appeared are recorded, waits end, old originals go."""
     async with database.read() as session:
@@ -197,10 +215,9 @@ async def look_after_readings(database: Database, settings: Settings) -> None:
     async with database.write() as session:
         await quarantine_service.expire(session, WORKER, clock.now())
     async with database.write() as session:
-        files = await import_service.clean(session, clock.now(), settings.import_keep_days)
-    store = store_of(settings)
-    for owner, digest in files:
-        store.remove(owner, digest)
+        await import_service.let_go(session, clock.now(), settings.import_keep_days)
+        needed = await import_service.kept_files(session)
+    await asyncio.to_thread(store_of(settings).sweep, needed, clock.now() - COMING_WITHIN)
 
 
 def store_of(settings: Settings) -> Store:

@@ -62,12 +62,12 @@ class Sender:
         self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None = None, **more: Any
     ) -> httpx.Response:
         """Ask until there is an answer that is not about this moment. `content`: makes the body anew for each try."""
-        pause = PAUSE_FIRST
+        pause, was_renewed = PAUSE_FIRST, False
         while True:
             try:
                 answer = self._ask_once(method, path, content, **more)
-                if answer.status_code == 401 and self._token is not None:
-                    self._token = None  # it ran out: sign in again
+                if answer.status_code == 401 and self._token is not None and not was_renewed:
+                    self._token, was_renewed = None, True  # it ran out: sign in again, once
                     continue
                 if answer.status_code not in {408, 429} and answer.status_code < 500:
                     return answer

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -25,17 +26,32 @@ _HEADERS = [
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Limit:
+    """The largest request body, and the setting that says so."""
+
+    bytes_max: int
+    setting: str
+
+    def refusal(self) -> TooLarge:
+        return TooLarge(
+            "http.body_too_large",
+            f"The request body is larger than {self.bytes_max} bytes ({self.setting}). Send less at a time.",
+            {"bytes_max": self.bytes_max},
+        )
+
+
 class Doors:
     """ASGI middleware around the whole app.
 
-    Args: body_bytes_max: a larger request body is refused with 413 before it is read whole. uploads: paths that count what
-          they are sent themselves.
+    Args: body_bytes_max: a larger request body is refused with 413 before it is read whole. uploads: paths to which files are
+          sent, and what they may hold.
     """
 
-    def __init__(self, app: ASGIApp, body_bytes_max: int, uploads: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: ASGIApp, body_bytes_max: int, uploads: Mapping[str, Limit] | None = None) -> None:
         self.app = app
-        self.body_bytes_max = body_bytes_max
-        self.uploads = uploads
+        self.limit = Limit(body_bytes_max, "CARBON_BANK_BODY_BYTES_MAX")
+        self.uploads = uploads or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,15 +74,14 @@ class Doors:
 
         try:
             length = sent.get(b"content-length", b"0")
-            if scope["method"] == "POST" and scope["path"] in self.uploads:
-                await self.app(scope, receive, send_marked)
-            elif length.isdigit() and int(length) > self.body_bytes_max:
-                refusal = self._too_large()
+            limit = self.uploads.get(scope["path"], self.limit)
+            if length.isdigit() and int(length) > limit.bytes_max:
+                refusal = limit.refusal()
                 await problems.answer(problems.status_of(refusal), refusal.code, refusal.message, refusal.facts)(
                     scope, receive, send_marked
                 )
             else:
-                await self.app(scope, self._counted(receive), send_marked)
+                await self.app(scope, _counted(receive, limit), send_marked)
         except Exception:
             log.exception("unexpected")
             if state["answered"]:
@@ -75,28 +90,22 @@ class Doors:
         finally:
             self._log(scope, state)
 
-    def _counted(self, receive: Receive) -> Receive:
-        read = 0
-
-        async def counted() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self.body_bytes_max:
-                raise self._too_large()
-            return message
-
-        return counted
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(
-            "http.body_too_large",
-            f"The request body is larger than {self.body_bytes_max} bytes (CARBON_BANK_BODY_BYTES_MAX). Send less at a time.",
-            {"bytes_max": self.body_bytes_max},
-        )
-
     def _log(self, scope: Scope, state: MutableMapping[str, Any]) -> None:
         route = scope.get("route")
         path = getattr(route, "path", None) or "(no route)"  # the template: a path may hold somebody's id
         elapsed_ms = int((time.perf_counter() - state["started"]) * 1000)
         log.info("request", method=scope["method"], path=path, status=state["status"], ms=elapsed_ms)
+
+
+def _counted(receive: Receive, limit: Limit) -> Receive:
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit.bytes_max:
+            raise limit.refusal()
+        return message
+
+    return counted

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from carbon_bank.foundation.errors import InvalidInput, TooLarge, Unavailable
@@ -64,8 +65,18 @@ class Store:
         finally:
             coming.forget()
 
-    def remove(self, owner: str, digest: str) -> None:
-        self.path_of(owner, digest).unlink(missing_ok=True)
+    def sweep(self, needed: Collection[tuple[str, str]], older_than: datetime) -> int:
+        """Remove what nobody needs: files that no row names (any more), and halves of files. Returns how many.
+
+        Args: needed: owner and digest of the files to keep. older_than: what came later may get its row yet.
+        """
+        removed = 0
+        for path in [path for path in self.folder.rglob("*") if path.is_file()]:
+            came_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if came_at < older_than and (path.parent.name, path.name) not in needed:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
 
 
 class _Coming:

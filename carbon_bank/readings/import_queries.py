@@ -93,18 +93,14 @@ async def rejections(session: ReadSession, import_id: int, after: int, limit: in
     return (await session.exec(query.order_by(col(ReadingRejection.line)).limit(limit))).all()
 
 
-async def to_clean(session: WriteSession, before: datetime, limit: int) -> Sequence[ReadingImport]:
-    """Ended imports whose original is still kept."""
-    query = select(ReadingImport).where(col(ReadingImport.finished_at) < before, col(ReadingImport.is_kept))
-    return (await session.exec(query.order_by(col(ReadingImport.id)).limit(limit).with_for_update())).all()
-
-
-async def is_needed(session: ReadSession, utility_id: int, digest: str) -> bool:
-    """Whether an import that has not ended reads this file."""
-    query = select(func.count()).select_from(ReadingImport)
-    needed = query.where(
-        col(ReadingImport.utility_id) == utility_id,
-        col(ReadingImport.digest) == digest,
-        col(ReadingImport.state).in_(OPEN),
+async def let_go(session: WriteSession, before: datetime) -> None:
+    """No longer keep the originals of imports that ended before a moment."""
+    await session.sql(
+        "UPDATE reading_import SET is_kept = false WHERE finished_at < :before AND is_kept", {"before": before}
     )
-    return (await session.exec(needed)).one() > 0
+
+
+async def kept(session: ReadSession) -> Sequence[tuple[int, str]]:
+    """Utility and digest of the originals that are kept."""
+    query = select(ReadingImport.utility_id, ReadingImport.digest).where(col(ReadingImport.is_kept))
+    return (await session.exec(query)).all()

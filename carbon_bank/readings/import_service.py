@@ -37,7 +37,6 @@ from carbon_bank.trail.service import Act, record
 IMPORT_TASK = "import_readings"
 FINDINGS_MAX = 200
 RETRY_SECONDS = 30
-_CLEAN_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -237,16 +236,14 @@ async def rejections(session: ReadSession, import_id: int, after: int, limit: in
     return await queries.rejections(session, import_id, after, limit)
 
 
-async def clean(session: WriteSession, now: datetime, keep_days: int) -> list[tuple[str, str]]:
-    """Let go of the originals of imports that ended so many days ago. Returns owner and digest of files to remove."""
-    rows = await queries.to_clean(session, now - timedelta(days=keep_days), _CLEAN_AT_ONCE)
-    files = []
-    for row in rows:
-        row.is_kept = False
-        session.add(row)
-        if not await queries.is_needed(session, row.utility_id, row.digest):
-            files.append((owner_of(row.utility_id), row.digest))
-    return files
+async def let_go(session: WriteSession, now: datetime, keep_days: int) -> None:
+    """Let go of the originals of imports that ended so many days ago."""
+    await queries.let_go(session, now - timedelta(days=keep_days))
+
+
+async def kept_files(session: ReadSession) -> set[tuple[str, str]]:
+    """Owner and digest of every original that an import keeps."""
+    return {(owner_of(utility_id), digest) for utility_id, digest in await queries.kept(session)}
 
 
 def _record(

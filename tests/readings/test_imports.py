@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from carbon_bank import worker
+from carbon_bank import main, worker
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.readings import import_service
@@ -340,7 +340,8 @@ async def test_originals_go_after_their_days_and_the_import_stays(
     await work(database, settings)
     third = await send(utility, file_of(line("B-e", 6)))
     store = worker.store_of(settings)
-    assert len(files_in(store.folder)) == 3
+    assert (await send(utility, b"what is this", "application/octet-stream")).status_code == 422
+    assert len(files_in(store.folder)) == 4, "the last has no import: it goes as well"
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=31))
     await worker.look_after_readings(database, settings)
@@ -349,6 +350,37 @@ async def test_originals_go_after_their_days_and_the_import_stays(
         assert (await seen(utility, answer.headers["Location"]))["state"] == "done"
     again = await send(utility)
     assert again.status_code == 200, "known by its digest, though its original is gone"
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=33))
+    await worker.look_after_readings(database, settings)
+    assert files_in(store.folder) == [third.json()["digest"]], "and what was sent again for nothing goes, too"
+
+
+async def test_a_mistake_of_the_bank_in_reading_a_file_ends_its_import(
+    utility: httpx.AsyncClient, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object) -> Any:
+        raise ZeroDivisionError
+
+    location = (await send(utility, name="march.csv")).headers["Location"]
+    monkeypatch.setattr(worker.known, "read", broken)
+    await work(database, settings)
+    row = await seen(utility, location)
+    assert (row["state"], row["failure_code"]) == ("failed", "formats.unexpected")
+    assert "march.csv" in row["failure"]
+
+
+async def test_a_form_is_bounded_before_it_is_kept(
+    app: FastAPI, database: Database, database_url: str, settings: Settings, small_city: SmallCity
+) -> None:
+    small = main.create_app(settings.model_copy(update={"import_bytes_max": 1024}), database_url)
+    small.state.database, small.state.keys = database, app.state.keys
+    transport = httpx.ASGITransport(small, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://bank.test") as client:
+        small_city.as_(client, "elec")
+        for size in (2_000, 200_000):
+            answer = await client.post("/v1/imports", files={"file": ("a.csv", b"x" * size, "text/csv")})
+            assert answer.status_code == 413, answer.text
+            assert "CARBON_BANK_IMPORT_BYTES_MAX" in answer.json()["detail"]
 
 
 async def test_rows_that_waited_for_their_meter_are_recorded_by_the_worker(
