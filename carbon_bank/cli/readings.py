@@ -14,7 +14,7 @@ from rich.table import Table
 
 from carbon_bank import worker
 from carbon_bank.cli import readings_check
-from carbon_bank.cli.readings_check import SumTo, format_of, mapping_text
+from carbon_bank.cli.readings_check import File, Form, MappingName, Refused, Strict, Sum, SumTo, format_of, mapping_text
 from carbon_bank.cli.rejections import Rejections, cut
 from carbon_bank.cli.runtime import COMMAND_LINE, progress_bar, run
 from carbon_bank.foundation import clock
@@ -39,7 +39,6 @@ _BLOCK = 2**20
 _AT_ONCE = 1000
 
 City = Annotated[str, typer.Option(help="Code of the city.")]
-Utility = Annotated[str, typer.Option(help="Code of the utility.")]
 
 
 @app.callback()
@@ -52,23 +51,14 @@ app.command("check")(readings_check.check)
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV, NDJSON or XML, also as .gz; or Parquet.")],
+    file: File,
     city: City,
     utility: Annotated[str, typer.Option(help="Code of the utility that sends it.")],
-    form: Annotated[
-        str | None, typer.Option("--format", help="csv, espi, ndjson or parquet. Left out: told by the file.")
-    ] = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            help="What a CSV's own columns mean: a YAML file, or the name of an example that comes with the bank."
-        ),
-    ] = None,
-    strict: Annotated[bool, typer.Option(help="Refuse what would be noted and read.")] = False,
-    sum_to: Annotated[SumTo, typer.Option(help="What intervals finer than a day become.")] = SumTo.DAY,
-    rejections: Annotated[
-        Path | None, typer.Option(help="Write refused rows here, as they were sent, with code and message.")
-    ] = None,
+    form: Form = None,
+    mapping: MappingName = None,
+    strict: Strict = False,
+    sum_to: Sum = SumTo.DAY,
+    rejections: Refused = None,
 ) -> None:
     """Record the readings of a file, as if it had been sent. The same file again is the same import; one that was cut off goes on.
 
@@ -151,9 +141,10 @@ async def _imported(
     if not await asyncio.to_thread(file.is_file):
         raise NotFound("formats.no_file", f"There is no file {file}.", {"file": str(file)})
     stored = await store.put(imports.owner_of(place.utility_id), _blocks(file))
-    actor = Actor(COMMAND_LINE.subject, city_id=place.city_id)
     async with database.write() as session:
-        made, is_new = await imports.receive(session, actor, clock.now(), place, stored, asked, in_background=False)
+        made, is_new = await imports.receive(
+            session, _acting(place.city_id), clock.now(), place, stored, asked, in_background=False
+        )
     assert made.id is not None
     if made.state in OPEN:
         await _work(database, store, made.id)

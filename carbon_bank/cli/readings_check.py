@@ -41,31 +41,37 @@ class SumTo(StrEnum):
     MONTH = "month"
 
 
+File = Annotated[Path, typer.Argument(help="CSV, NDJSON or XML, also as .gz; or Parquet.")]
+Form = Annotated[str | None, typer.Option("--format", help=f"{', '.join(known.FORMATS)}. Left out: told by the file.")]
+MappingName = Annotated[
+    str | None,
+    typer.Option(
+        help="What a CSV's own columns mean: a YAML file, or the name of an example that comes with the bank."
+    ),
+]
+Strict = Annotated[bool, typer.Option(help="Refuse what would be noted and read.")]
+Sum = Annotated[SumTo, typer.Option(help="What intervals finer than a day become.")]
+Refused = Annotated[
+    Path | None, typer.Option(help="Write refused rows here, as they were sent, with code and message.")
+]
+
+
 def check(
-    file: Annotated[Path, typer.Argument(help="CSV, NDJSON or XML, also as .gz; or Parquet.")],
-    form: Annotated[
-        str | None, typer.Option("--format", help=f"{', '.join(known.FORMATS)}. Left out: told by the file.")
-    ] = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            help="What a CSV's own columns mean: a YAML file, or the name of an example that comes with the bank."
-        ),
-    ] = None,
+    file: File,
+    form: Form = None,
+    mapping: MappingName = None,
     zone: Annotated[
         str, typer.Option(help="Time zone of the city, for files that tell moments and not theirs.")
     ] = "UTC",
-    strict: Annotated[bool, typer.Option(help="Refuse what would be noted and read.")] = False,
-    sum_to: Annotated[SumTo, typer.Option(help="What intervals finer than a day become.")] = SumTo.DAY,
+    strict: Strict = False,
+    sum_to: Sum = SumTo.DAY,
     calorific_value: Annotated[
         int | None, typer.Option(min=1, max=CALORIFIC_VALUE_MAX, help="Wh in a m3 of gas, for gas in units of energy.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write what was accepted here, in the columns that `simulate` reads.")
     ] = None,
-    rejections: Annotated[
-        Path | None, typer.Option(help="Write refused rows here, as they were sent, with code and message.")
-    ] = None,
+    rejections: Refused = None,
 ) -> None:
     """Read a file as an import would, and say what is wrong with it. No database. Exit 0 clean, 1 with refused rows, 2 unreadable.
 
@@ -170,8 +176,8 @@ class Checked:
             refused.append(numbered.filter(pl.col("code").is_not_null()).select(list(_REFUSED)))
         if sound:
             self._judge(pl.concat(sound))
-        self.statuses[Status.REFUSED] += sum(each.height for each in refused)
         self.refused = pl.concat([*refused, self.refused]).sort("line")
+        self.statuses[Status.REFUSED] = self.refused.height
 
     def _chunks(self) -> Iterator[Chunk]:
         return known.read(self.source, self.form, self.options)
@@ -181,18 +187,18 @@ class Checked:
         keys = rows.select(pl.col(name).fill_null("").str.strip_chars() for name in NUMBERS)
         new = keys.unique(maintain_order=True).join(self.meters, on=NUMBERS, how="anti", maintain_order="left")
         self.meters = pl.concat([self.meters, new])
-        places = self.meters.with_row_index("meter_id").with_columns(pl.col("meter_id").cast(pl.Int64))
-        return rows.with_columns(keys.join(places, on=NUMBERS, how="left", maintain_order="left")["meter_id"])
+        return rows.with_columns(keys.join(self._places(), on=NUMBERS, how="left", maintain_order="left")["meter_id"])
+
+    def _places(self) -> pl.DataFrame:
+        return self.meters.with_row_index("meter_id").with_columns(pl.col("meter_id").cast(pl.Int64))
 
     def _judge(self, sound: pl.DataFrame) -> None:
         nothing = sound.clear().select(*KEY, "quantity", "quality", revision=pl.lit(1, pl.Int16))
         judged = judge(sound, nothing)
         self.statuses.update(dict(judged.outcomes["status"].value_counts().iter_rows()))
         self.refused = judged.outcomes.filter(pl.col("status") == Status.REFUSED.value).select(list(_REFUSED))
-        self.statuses[Status.REFUSED] = 0
         stands = judged.readings.filter(pl.col("revision") == pl.col("revision").max().over(KEY))
         self.accepted = stands.filter(pl.col("quantity").is_not_null())
-        self.statuses[Status.REFUSED] += self.refused.height
 
     def tell_refused(self, console: Console, path: Path | None) -> None:
         """Why rows were refused, with a few places of each reason, and all of them into a file.
@@ -223,8 +229,7 @@ class Checked:
 
     def write(self, path: Path) -> None:
         """What was accepted, in the columns that `simulate` reads."""
-        names = self.meters.with_row_index("meter_id").with_columns(pl.col("meter_id").cast(pl.Int64))
-        rows = self.accepted.join(names, on="meter_id", how="left", maintain_order="left")
+        rows = self.accepted.join(self._places(), on="meter_id", how="left", maintain_order="left")
         named = pl.when(pl.col("meter_number") != "").then(pl.lit("/") + pl.col("meter_number")).otherwise(pl.lit(""))
         rows.select(
             household_id="customer_number",
@@ -247,8 +252,7 @@ class Checked:
             console.print(self._table())
 
     def _table(self) -> Table:
-        names = self.meters.with_row_index("meter_id").select(pl.col("meter_id").cast(pl.Int64), "commodity")
-        rows = self.accepted.join(names, on="meter_id")
+        rows = self.accepted.join(self._places(), on="meter_id")
         table = Table(box=SIMPLE_HEAD)
         for column in ("commodity", "meters", "readings", "from", "to", "total", "estimated"):
             table.add_column(column, justify="left" if column == "commodity" else "right")

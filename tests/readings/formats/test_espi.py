@@ -7,18 +7,15 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from random import Random
+from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carbon_bank.foundation.errors import Refusal
-from carbon_bank.readings.formats import espi
-from carbon_bank.readings.formats.normal import Finding
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
-from carbon_bank.readings.intake import parse
 from tests.readings.formats.feeds import (
     HOUR,
     POINT,
@@ -31,31 +28,15 @@ from tests.readings.formats.feeds import (
     source,
     usage_point,
 )
+from tests.readings.formats.judged import Read
 
-TODAY = date(2026, 11, 24)
 DAY = 24 * HOUR
 MIDNIGHT = int(datetime(2026, 3, 3, tzinfo=UTC).timestamp())
 ESPI = "{http://naesb.org/espi}"
 
 
-class Read:
-    """`rows` as the intake judges them, gas with 11,000 Wh in a m3."""
-
-    def __init__(self, file: Source, zone: str = "UTC", **options: object) -> None:
-        chunks = list(espi.read(file, Options(zone, **options)))  # type: ignore[arg-type]
-        rows = pl.concat([chunk.rows for chunk in chunks])
-        assert rows["line"].to_list() == list(range(1, rows.height + 1))
-        self.rows = parse(rows.with_columns(calorific_value=pl.lit(11_000, pl.Int64)), TODAY)
-        self.findings: dict[str, Finding] = {each.code: each for chunk in chunks for each in chunk.findings}
-        self.passed_over = sum(chunk.passed_over for chunk in chunks)
-
-    @property
-    def codes(self) -> dict[str | None, int]:
-        return dict(self.rows["code"].value_counts().iter_rows())
-
-    @property
-    def sound(self) -> pl.DataFrame:
-        return self.rows.filter(pl.col("code").is_null())
+def read(file: Source, zone: str = "UTC", **options: Any) -> Read:
+    return Read(file, "espi", Options(zone, **options))
 
 
 @pytest.fixture
@@ -79,7 +60,7 @@ def test_a_year_of_days_with_the_days_of_23_and_25_hours(feeds: Path) -> None:
     days = by_hand(path)
     assert sorted({seconds for _, seconds, _ in days}) == [23 * HOUR, 24 * HOUR, 25 * HOUR]
     for zone in ("UTC", "Asia/Seoul"):  # the feed tells its own
-        found = Read(Source(path, path.name), zone)
+        found = read(Source(path, path.name), zone)
         assert (found.codes, found.findings) == ({None: len(days)}, {})
         assert found.sound["quantity"].sum() == sum(value for *_, value in days)
         assert (found.sound["period_start"].min(), found.sound["period_end"].max()) == (
@@ -91,7 +72,7 @@ def test_a_year_of_days_with_the_days_of_23_and_25_hours(feeds: Path) -> None:
 
 def test_hours_become_days(feeds: Path) -> None:
     path = feeds / "gb_elec_hourly_9days.xml"
-    found, hours = Read(Source(path, path.name)), by_hand(path)
+    found, hours = read(Source(path, path.name)), by_hand(path)
     assert (len(hours), found.codes) == (216, {None: 9})
     whole = [sum(value for _, _, value in hours[first : first + 24]) for first in range(0, 216, 24)]
     assert found.sound["quantity"].to_list() == whole
@@ -102,7 +83,7 @@ def test_hours_become_days(feeds: Path) -> None:
 @pytest.mark.parametrize(("name", "count"), [("gb_gas_direct_abridged", 5), ("gb_gas_ngma_billing_2021_2024", 35)])
 def test_bills_of_gas_in_therms_that_begin_off_midnight(feeds: Path, name: str, count: int) -> None:
     path = feeds / f"{name}.xml"
-    found, bills = Read(Source(path, path.name), "America/New_York"), by_hand(path)
+    found, bills = read(Source(path, path.name), "America/New_York"), by_hand(path)
     assert (len(bills), found.codes) == (count, {None: count})
     therm = Fraction("105505585.262") / 3600 / 11  # litres
     assert found.sound["quantity"].to_list() == [(2 * Fraction(value, 1000) * therm + 1) // 2 for *_, value in bills]
@@ -110,13 +91,13 @@ def test_bills_of_gas_in_therms_that_begin_off_midnight(feeds: Path, name: str, 
     starts, ends = found.sound["period_start"].to_list(), found.sound["period_end"].to_list()
     assert ends[:-1] == starts[1:], "bills follow one another without a gap"
     assert (starts[0], ends[0]) == (date(2021, 5, 26), date(2021, 6, 30))
-    strict = Read(Source(path, path.name), "America/New_York", strict=True)
+    strict = read(Source(path, path.name), "America/New_York", strict=True)
     assert strict.codes == {"formats.espi_off_midnight": count}
 
 
 def test_hours_in_descending_order_with_a_reading_type_that_nothing_uses(feeds: Path) -> None:
     path = feeds / "apuc_electric_intervals.xml"
-    found, hours = Read(Source(path, path.name), "America/New_York"), by_hand(path)
+    found, hours = read(Source(path, path.name), "America/New_York"), by_hand(path)
     assert (len(hours), hours[0][0] > hours[1][0]) == (300, True)
     assert found.findings["formats.espi_unused_reading_type"].at == 21
     by_day: dict[date, list[int]] = {}
@@ -130,7 +111,7 @@ def test_hours_in_descending_order_with_a_reading_type_that_nothing_uses(feeds: 
 def test_blocks_without_anything_that_tells_their_unit_are_refused(feeds: Path) -> None:
     path = feeds / "pge_interval_block.xml"
     with pytest.raises(Refusal) as refused:
-        Read(Source(path, path.name))
+        read(Source(path, path.name))
     assert refused.value.code == "formats.espi_no_reading_type"
     assert refused.value.facts == {
         "file": path.name, "lacking": ["UsagePoint", "MeterReading", "ReadingType"], "blocks": 24,
@@ -153,7 +134,7 @@ def test_the_same_blocks_within_a_whole_feed_count_restated_hours_once(feeds: Pa
     entries = "".join(
         each.replace("<entry>", f"<entry {atom}>").replace("https://utility.test/espi/", "/") for each in made
     )
-    found = Read(source(tmp_path, f"{head}>{entries}{blocks}"), "America/Los_Angeles")
+    found = read(source(tmp_path, f"{head}>{entries}{blocks}"), "America/Los_Angeles")
     values: dict[int, set[int]] = {}
     for start, _, value in hours:
         values.setdefault(start, set()).add(value)
@@ -197,38 +178,38 @@ def test_a_feed_may_hold_points_of_every_commodity(tmp_path: Path) -> None:
             reading_type(number, uom=uom),
         ]
     Random(1).shuffle(entries)
-    found = Read(source(tmp_path, feed(*entries)))
+    found = read(source(tmp_path, feed(*entries)))
     told = found.sound.sort("commodity").select("commodity", "customer_number", "meter_number", "quantity").rows()
     assert told == [("electricity", "7", "1", 1000), ("gas", "7", "2", 2000), ("water", "7", "3", 50)]
 
 
 def test_a_value_has_its_power_of_ten_exactly(tmp_path: Path) -> None:
-    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY, 12345), powerOfTenMultiplier=-1)).sound[
+    assert read(simple(tmp_path, reading(MIDNIGHT, DAY, 12345), powerOfTenMultiplier=-1)).sound[
         "quantity"
     ].to_list() == [1235]
-    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY, 12), powerOfTenMultiplier=3)).sound["quantity"].to_list() == [
+    assert read(simple(tmp_path, reading(MIDNIGHT, DAY, 12), powerOfTenMultiplier=3)).sound["quantity"].to_list() == [
         12_000
     ]
-    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY, 12), powerOfTenMultiplier=-12)).codes == {
+    assert read(simple(tmp_path, reading(MIDNIGHT, DAY, 12), powerOfTenMultiplier=-12)).codes == {
         "formats.espi_value": 1
     }
 
 
 @pytest.mark.parametrize("value", ["1_000", "١٢", "1.5", "", "1e3", "9" * 25])
 def test_a_value_that_is_no_plain_whole_number_is_refused(tmp_path: Path, value: str) -> None:
-    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY, value))).codes == {"formats.espi_value": 1}
+    assert read(simple(tmp_path, reading(MIDNIGHT, DAY, value))).codes == {"formats.espi_value": 1}
 
 
 def test_a_clock_that_cannot_be_is_noted_and_the_citys_taken(tmp_path: Path) -> None:
     values = {"tzOffset": 90_000, "dstOffset": 3600, "dstStartRule": "360E2000", "dstEndRule": "B40E2000"}
     body = "".join(f"<{name}>{each}</{name}>" for name, each in values.items())
     odd = entry("LocalTimeParameters", "LocalTimeParameters/1", body)
-    found = Read(source(tmp_path, feed(usage_point(), meter_reading(), reading_type(), odd, block(*hours()))))
+    found = read(source(tmp_path, feed(usage_point(), meter_reading(), reading_type(), odd, block(*hours()))))
     assert (found.codes, found.findings["formats.espi_clock"].count) == ({None: 1}, 1)
 
 
 def test_a_point_without_a_customer_is_the_customer(tmp_path: Path) -> None:
-    found = Read(simple(tmp_path, reading(MIDNIGHT, DAY), point="UsagePoint/70"))
+    found = read(simple(tmp_path, reading(MIDNIGHT, DAY), point="UsagePoint/70"))
     assert found.sound.select("customer_number", "meter_number").rows() == [("70", "")]
 
 
@@ -249,34 +230,34 @@ def test_a_point_without_a_customer_is_the_customer(tmp_path: Path) -> None:
 def test_readings_of_which_the_quantity_is_not_known_are_refused(
     tmp_path: Path, kind: str, values: dict[str, object], code: str
 ) -> None:
-    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY), service=kind, **values)).codes == {code: 1}
+    assert read(simple(tmp_path, reading(MIDNIGHT, DAY), service=kind, **values)).codes == {code: 1}
 
 
 def test_what_was_fed_in_is_passed_over(tmp_path: Path) -> None:
     for flow in (19, 4):
-        found = Read(simple(tmp_path, reading(MIDNIGHT, DAY), reading(MIDNIGHT + DAY, DAY), flowDirection=flow))
+        found = read(simple(tmp_path, reading(MIDNIGHT, DAY), reading(MIDNIGHT + DAY, DAY), flowDirection=flow))
         assert (found.rows.height, found.passed_over, found.findings["formats.espi_flow"].count) == (0, 2, 2)
 
 
 def test_a_point_without_a_kind_is_of_its_reading_types_commodity(tmp_path: Path) -> None:
-    found = Read(simple(tmp_path, reading(MIDNIGHT, DAY), service="", commodity=9, uom=134))
+    found = read(simple(tmp_path, reading(MIDNIGHT, DAY), service="", commodity=9, uom=134))
     assert found.sound["commodity"].to_list() == ["water"]
     assert "formats.espi_no_kind" in found.findings
-    assert Read(simple(tmp_path, reading(MIDNIGHT, DAY), service="", uom=169)).sound["commodity"].to_list() == ["gas"]
+    assert read(simple(tmp_path, reading(MIDNIGHT, DAY), service="", uom=169)).sound["commodity"].to_list() == ["gas"]
 
 
 def test_water_that_says_it_is_energy_is_water(tmp_path: Path) -> None:
-    found = Read(simple(tmp_path, reading(MIDNIGHT, DAY, 70), service="2", uom=134, kind=12))
+    found = read(simple(tmp_path, reading(MIDNIGHT, DAY, 70), service="2", uom=134, kind=12))
     assert found.sound["quantity"].to_list() == [70]
     assert "formats.espi_kind" in found.findings
 
 
 def test_thirty_six_readings_at_one_moment_contradict_each_other(tmp_path: Path) -> None:
     same = [reading(f"{MIDNIGHT}.{number:03d}", HOUR, number + 1) for number in range(36)]
-    found = Read(simple(tmp_path, *same))
+    found = read(simple(tmp_path, *same))
     assert found.codes == {"formats.contradiction": 1}
     assert found.findings["formats.espi_fraction"].count == 35
-    assert Read(simple(tmp_path, *same), strict=True).codes["formats.espi_fraction"] == 35
+    assert read(simple(tmp_path, *same), strict=True).codes["formats.espi_fraction"] == 35
 
 
 def test_of_restated_blocks_the_one_issued_last_counts(tmp_path: Path) -> None:
@@ -284,25 +265,25 @@ def test_of_restated_blocks_the_one_issued_last_counts(tmp_path: Path) -> None:
                     for number, value, updated in ((2, 1000, "2026-02-01T00:00:00Z"), (3, 900, "2026-03-01T00:00:00Z")))  # fmt: skip
     for blocks in ((older, newer), (newer, older)):
         made = source(tmp_path, feed(usage_point(), meter_reading(), reading_type(), *blocks))
-        found = Read(made)
+        found = read(made)
         assert found.sound["quantity"].to_list() == [24 * 900]
         assert found.findings["formats.restated_interval"].count == 24
-        assert Read(made, strict=True).codes == {"formats.contradiction": 1}
+        assert read(made, strict=True).codes == {"formats.contradiction": 1}
 
 
 def test_a_day_with_a_gap_is_left_out_and_one_estimate_makes_an_estimate(tmp_path: Path) -> None:
-    assert Read(simple(tmp_path, *hours()[:-1])).codes == {"formats.incomplete_day": 1}
-    assert Read(simple(tmp_path, *hours()[:-1], reading(MIDNIGHT + 23 * HOUR, HOUR, ""))).codes.get(None) is None
-    found = Read(simple(tmp_path, *hours(quality=17)[:-1], reading(MIDNIGHT + 23 * HOUR, HOUR, 7, 8)))
+    assert read(simple(tmp_path, *hours()[:-1])).codes == {"formats.incomplete_day": 1}
+    assert read(simple(tmp_path, *hours()[:-1], reading(MIDNIGHT + 23 * HOUR, HOUR, ""))).codes.get(None) is None
+    found = read(simple(tmp_path, *hours(quality=17)[:-1], reading(MIDNIGHT + 23 * HOUR, HOUR, 7, 8)))
     assert found.sound.select("quantity", "quality").rows() == [(23_007, "estimated")]
-    odd = Read(simple(tmp_path, *hours(quality=10)))
+    odd = read(simple(tmp_path, *hours(quality=10)))
     assert (odd.sound["quality"].to_list(), odd.findings["formats.espi_quality"].count) == (["estimated"], 24)
 
 
 def test_months_are_given_whole_or_not_at_all(tmp_path: Path) -> None:
     first = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
     quarters = [reading(first + number * 6 * HOUR, 6 * HOUR, 5) for number in range(4 * 33)]
-    found = Read(simple(tmp_path, *quarters), sum_to="month")
+    found = read(simple(tmp_path, *quarters), sum_to="month")
     assert found.sound.select("period_start", "period_end", "quantity").rows() == [
         (date(2026, 3, 1), date(2026, 4, 1), 620)
     ]
@@ -312,7 +293,7 @@ def test_months_are_given_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_registers_become_readings_between_them(tmp_path: Path) -> None:
     shown = [reading(MIDNIGHT + days * DAY, 0, value) for days, value in ((0, 5000), (31, 5310), (61, 5600))]
     for order in (shown, shown[::-1]):
-        found = Read(simple(tmp_path, *order, accumulationBehaviour=3))
+        found = read(simple(tmp_path, *order, accumulationBehaviour=3))
         assert found.sound.select("period_start", "quantity").rows() == [
             (date(2026, 3, 3), 310),
             (date(2026, 4, 3), 290),
@@ -332,7 +313,7 @@ def test_registers_become_readings_between_them(tmp_path: Path) -> None:
 )
 def test_what_is_no_feed_is_refused(tmp_path: Path, text: str | bytes, code: str) -> None:
     with pytest.raises(Refusal) as refused:
-        Read(source(tmp_path, text))
+        read(source(tmp_path, text))
     assert refused.value.code == code
 
 
@@ -340,11 +321,11 @@ def test_entities_are_not_expanded(tmp_path: Path) -> None:
     nested = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     bomb = f'<!DOCTYPE feed [<!ENTITY a0 "ha">{nested}]>{feed(entry_with("&a11;"))[21:]}'
     with pytest.raises(Refusal) as refused:
-        Read(source(tmp_path, bomb))
+        read(source(tmp_path, bomb))
     assert refused.value.code in {"formats.xml_entities", "formats.not_xml"}
     outside = '<!DOCTYPE feed [<!ENTITY x SYSTEM "file:///etc/passwd">]><feed>&x;</feed>'
     with pytest.raises(Refusal) as refused:
-        Read(source(tmp_path, outside))
+        read(source(tmp_path, outside))
     assert refused.value.code == "formats.xml_entities"
 
 
@@ -370,6 +351,6 @@ def test_whatever_is_changed_in_a_feed_nothing_but_a_refusal_comes_of_it(tmp_pat
             other = random.randrange(len(text))
             text[place:place] = text[other : other + random.randint(1, 60)]
     try:
-        Read(source(tmp_path, bytes(text)))
+        read(source(tmp_path, bytes(text)))
     except Refusal as refusal:
         assert refusal.code.startswith("formats.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -15,31 +14,11 @@ import pytest
 
 from carbon_bank.readings.formats import csv_format
 from carbon_bank.readings.formats.mapping import parse_mapping
-from carbon_bank.readings.formats.normal import Finding
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
-from carbon_bank.readings.intake import parse
+from tests.readings.formats.judged import CALORIFIC_VALUE, Read
 
 EXAMPLES = Path(csv_format.__file__).parent / "examples"
-TODAY = date(2026, 11, 24)
-CALORIFIC_VALUE = 11_000
-
-
-@dataclass
-class Read:
-    """`rows` as the intake judges them."""
-
-    rows: pl.DataFrame
-    sent: pl.DataFrame
-    findings: list[Finding]
-    passed_over: int
-
-    def codes(self) -> dict[str | None, int]:
-        return dict(self.rows["code"].value_counts().iter_rows())
-
-    @property
-    def sound(self) -> pl.DataFrame:
-        return self.rows.filter(pl.col("code").is_null())
 
 
 @pytest.fixture
@@ -52,16 +31,7 @@ def read(exports: Path, name: str, mapping: str, *changes: tuple[str, str]) -> R
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    source = Source(exports / f"{name}.csv", name)
-    chunks = list(csv_format.read(source, Options("Asia/Seoul", mapping=parse_mapping(text))))
-    rows = pl.concat([chunk.rows for chunk in chunks])
-    assert rows["line"].to_list() == list(range(1, rows.height + 1))
-    return Read(
-        parse(rows.with_columns(calorific_value=pl.lit(CALORIFIC_VALUE, pl.Int64)), TODAY),
-        pl.concat([chunk.sent for chunk in chunks], how="diagonal"),
-        [finding for chunk in chunks for finding in chunk.findings],
-        sum(chunk.passed_over for chunk in chunks),
-    )
+    return Read(Source(exports / f"{name}.csv", name), "csv", Options("Asia/Seoul", mapping=parse_mapping(text)))
 
 
 def by_hand(exports: Path, name: str, delimiter: str) -> Iterator[list[str]]:
@@ -84,14 +54,14 @@ def test_a_register_read_by_hand_with_a_title_above_and_thanks_below(exports: Pa
     expected = [
         (start, end, int((later - before) * 1000)) for (start, before), (end, later) in itertools.pairwise(shown)
     ]
-    assert found.codes() == {None: 8, "readings.period_too_long": 1}
+    assert found.codes == {None: 8, "readings.period_too_long": 1}
     judged = found.rows.select("period_start", "period_end", "quantity", "code")
     too_long = [(start, end) for start, end, _ in expected if (end - start).days > 100]
     assert [row[:2] for row in judged.filter(pl.col("code").is_not_null()).rows()] == too_long
     assert found.sound.select("period_start", "period_end", "quantity").rows() == [
         row for row in expected if row[:2] not in too_long
     ]
-    [below] = found.findings
+    [below] = found.findings.values()
     assert (below.code, below.at, below.count) == ("formats.no_rows", 15, 4)
 
 
@@ -104,7 +74,7 @@ def test_hours_in_two_units_of_which_one_is_read(exports: Path) -> None:
     eleventh = [Fraction(line[volume].replace(",", ".")) for line in cubic if line[start] == "11-01-2022"]
     assert (len(hours), len(cubic), len(eleventh)) == (116, 58, 24)
     assert found.passed_over == len(hours) - len(cubic)
-    assert found.codes() == {None: 1, "formats.incomplete_day": 2}
+    assert found.codes == {None: 1, "formats.incomplete_day": 2}
     [whole] = found.sound.rows(named=True)
     assert (whole["period_start"], whole["quantity"]) == (date(2022, 1, 11), round(sum(eleventh) * 1000))
     assert (whole["customer_number"], whole["meter_number"]) == ("123456789123456789", "7FLO12345678")
@@ -113,14 +83,14 @@ def test_hours_in_two_units_of_which_one_is_read(exports: Path) -> None:
 def test_an_hour_told_in_two_units_is_not_counted_twice(exports: Path) -> None:
     both = ("unit: m3", "unit: {column: Eenheid, values: {m³: m3, kWh: kWh}}"), ("where: {Eenheid: m³}\n", "")
     found = read(exports, "fluvius_gas_hourly", "fluvius-gas", *both)
-    assert found.codes() == {"formats.two_units": 3}
+    assert found.codes == {"formats.two_units": 3}
 
 
 def test_two_tariffs_of_one_meter_newest_first_and_a_day_left_out(exports: Path) -> None:
     found = read(exports, "greenchoice_register", "greenchoice-electricity")
     lines = list(by_hand(exports, "greenchoice_register", ";"))[1:]
     shown = sorted((date.fromisoformat(line[0]), int(line[1]) + int(line[2])) for line in lines)
-    assert found.codes() == {None: len(lines) - 1}
+    assert found.codes == {None: len(lines) - 1}
     assert sorted(found.sound.select("period_start", "period_end", "quantity").rows()) == [
         (start, end, (later - before) * 1000) for (start, before), (end, later) in itertools.pairwise(shown)
     ]
@@ -137,10 +107,10 @@ def test_use_that_turned_into_a_register_is_read_up_to_there(exports: Path) -> N
     days = sorted({line[0][:10] for line in lines[1:]})
     turned = date(2025, 3, 28)
     before = [each for each in days if each < str(turned)]
-    assert found.codes() == {None: len(before), "formats.became_register": len(days) - len(before)}
+    assert found.codes == {None: len(before), "formats.became_register": len(days) - len(before)}
     assert found.sound["quantity"].to_list() == [0] * 27
     assert found.sound["period_end"].max() == turned
-    [told] = found.findings
+    [told] = found.findings.values()
     assert (told.code, told.at) == ("formats.became_register", first)
 
 
@@ -152,7 +122,7 @@ def test_the_same_file_mapped_as_a_register_skips_its_glitches(exports: Path) ->
     for moment, value in lines:
         first_of.setdefault(moment[:10], int(value))
     shown = [(date.fromisoformat(name), value) for name, value in first_of.items()]
-    assert found.codes() == {None: len(shown) - 1}
+    assert found.codes == {None: len(shown) - 1}
     assert found.sound.select("period_start", "quantity").rows() == [
         (start, (2 * (later - before) + 10) // 20) for (start, before), (_, later) in itertools.pairwise(shown)
     ]
@@ -163,7 +133,7 @@ def test_bills_of_two_commodities_in_one_row(exports: Path) -> None:
     lines = list(by_hand(exports, "xcel_energy_elec_gas", ","))[1:]
     bills = sorted((day(line[0], "mdy"), int(line[3]), int(line[4])) for line in lines if line)
     assert len(bills) == 48
-    assert found.codes() == {None: 94, "formats.no_period_start": 2}
+    assert found.codes == {None: 94, "formats.no_period_start": 2}
     therm = Fraction("105505585.262") / 3600 * 1000 / CALORIFIC_VALUE  # litres
     for place, (commodity, factor) in enumerate((("electricity", Fraction(1000)), ("gas", therm)), start=1):
         of_one = found.sound.filter(pl.col("commodity") == commodity)
