@@ -19,7 +19,7 @@ from carbon_bank.identity.access import open_to_all
 from carbon_bank.programme import adoption_api, compare_api
 from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
-from carbon_bank.readings import import_api, mapping_api, quarantine_api
+from carbon_bank.readings import coverage_api, import_api, mapping_api, quarantine_api
 from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import account_api, award_api, household_api, outlook_api, review_api
@@ -36,6 +36,7 @@ ROOMS = (
     import_api,
     mapping_api,
     quarantine_api,
+    coverage_api,
     settlement,
     review_api,
     award_api,

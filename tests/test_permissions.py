@@ -45,6 +45,9 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/adoptions/{adoption_id}/text": P.POLICY_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
     "GET /v1/cities": P.CITY_READ,
+    "GET /v1/coverage": P.READINGS_READ,
+    "GET /v1/coverage/meters": P.READINGS_READ,
+    "GET /v1/coverage/reminders": P.READINGS_READ,
     "GET /v1/districts": P.REGISTRY_READ,
     "GET /v1/households": P.REGISTRY_READ,
     "GET /v1/households/{household_id}": P.REGISTRY_READ,
@@ -247,6 +250,9 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
 }
 QUERIES: dict[str, dict[str, str]] = {
+    "GET /v1/coverage": {"months": "2026-H1"},
+    "GET /v1/coverage/meters": {"months": "2026-H1"},
+    "GET /v1/coverage/reminders": {"months": "2026-H1"},
     "GET /v1/mappings": {"utility": "elec"},
     "GET /v1/mappings/{name}": {"utility": "elec"},
     "GET /v1/households/{household_id}/balance": {"day": "2026-01-01"},

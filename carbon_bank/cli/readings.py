@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from carbon_bank import worker
-from carbon_bank.cli import readings_check
-from carbon_bank.cli.readings_check import File, Form, MappingName, Refused, Strict, Sum, SumTo, format_of, mapping_text
+from carbon_bank.cli import readings_check, readings_coverage, readings_mapping
+from carbon_bank.cli.readings_check import File, Form, MappingName, Refused, Strict, Sum, SumTo, format_of
 from carbon_bank.cli.rejections import Rejections, cut
 from carbon_bank.cli.runtime import COMMAND_LINE, progress_bar, run
 from carbon_bank.foundation import clock
@@ -47,6 +47,8 @@ def group() -> None:
 
 
 app.command("check")(readings_check.check)
+app.command("coverage")(readings_coverage.coverage)
+app.add_typer(readings_mapping.app, name="mapping")
 
 
 @app.command("import")
@@ -63,12 +65,12 @@ def import_(
     """Record the readings of a file, as if it had been sent. The same file again is the same import; one that was cut off goes on.
 
     Exit 1 where rows were refused, 2 where it can't be read."""
-    asked = Asked(
-        file.name, format_of(file, form), sum_to.value, strict, None if mapping is None else mapping_text(mapping)
-    )
+    told = format_of(file, form)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     async def step(database: Database, settings: Settings) -> ReadingImport:
+        text = None if mapping is None else await readings_mapping.text_of(database, city, utility, mapping)
+        asked = Asked(file.name, told, sum_to.value, strict, text)
         row, is_new = await _imported(database, worker.store_of(settings), file, city, utility, asked)
         if not is_new:
             console.print(f"This file is import {row.id}, of {row.created_at:%Y-%m-%d %H:%M} UTC.", markup=False)

@@ -54,5 +54,10 @@ def page_of(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[int | str
     if len(rows) <= limit:
         return list(rows), None
     kept = list(rows[:limit])
-    text = json.dumps(list(key(kept[-1])), separators=(",", ":"))
-    return kept, base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return kept, cursor_of(key(kept[-1]))
+
+
+def cursor_of(key: Sequence[int | str]) -> str:
+    """The cursor of the page behind a key."""
+    text = json.dumps(list(key), separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

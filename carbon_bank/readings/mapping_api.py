@@ -19,7 +19,7 @@ from carbon_bank.registry import service as registry
 router = APIRouter(prefix="/v1/mappings", tags=["readings"])
 
 Reader = Annotated[Actor, Depends(allowed(Permission.READINGS_READ))]
-Name = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{1,60}$", examples=["monthly-export"])]
+Name = Annotated[str, Path(pattern=f"^{service.NAME}$", examples=["monthly-export"])]
 Utility = Annotated[
     str | None, Query(max_length=100, description="Code of the utility; a utility's client leaves it out.")
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -15,14 +16,21 @@ from carbon_bank.registry import service as registry
 from carbon_bank.registry.service import UtilityPlace
 from carbon_bank.trail.service import Act, record
 
+NAME = "[a-z][a-z0-9-]{1,60}"
+
 
 async def save(
     session: WriteSession, actor: Actor, now: datetime, place: UtilityPlace, name: str, text: str
 ) -> SavedMapping:
     """Save a mapping, or a new version of it; the text that stands already changes nothing.
 
-    Raises: InvalidInput `formats.mapping_invalid`, all problems in one answer.
+    Raises: InvalidInput `readings.mapping_name`, or `formats.mapping_invalid`, all problems in one answer.
     """
+    if not re.fullmatch(NAME, name):
+        raise InvalidInput(
+            "readings.mapping_name",
+            f"'{name[:80]}' can't name a mapping. Take 2 to 61 small letters, digits and hyphens, the first a letter: monthly-export.",
+        )
     parse_mapping(text)
     await queries.alone(session, place.utility_id, name)
     before = await queries.latest(session, place.utility_id, name)

@@ -166,3 +166,50 @@ def test_what_cannot_be_read_or_is_not_there_ends_with_2_and_a_sentence(
         assert f"code: {code}" in done.stderr
         assert "Traceback" not in done.stderr
     assert recorded(owner) == []
+
+
+@pytest.fixture
+def bank(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    database_url: str,
+    small_city: SmallCity,
+    tmp_path: Path,
+) -> Run:
+    return typed(monkeypatch, capsys, database_url, tmp_path)
+
+
+def test_a_saved_mapping_is_named_with_a_file(bank: Run, run: Run, write: Callable[..., str], tmp_path: Path) -> None:
+    place = ("--city", "here", "--utility", "elec")
+    text = (
+        "dates: YYYY-MM-DD\nintervals: {date: from, end_date: to}\nreadings:\n  - commodity: electricity\n    unit: kWh\n"
+        "    customer_number: {column: account}\n    quantity: {column: kwh}\n"
+    )
+    (tmp_path / "own.yaml").write_text(text, "utf-8")
+    file = write("A-e,2026-03-01,2026-04-01,100", header="account,from,to,kwh")
+    assert "no example of that name" in run(file, "--mapping", "monthly").stderr
+    saved = bank("readings", "mapping", "save", "monthly", "own.yaml", *place)
+    assert saved.stdout == "monthly version 1 of elec. Name it: --mapping monthly\n", saved.stderr
+    assert bank("readings", "mapping", "show", "monthly", *place).stdout == text
+    assert "monthly" in bank("readings", "mapping", "list", *place).stdout
+    done = run(file, "--mapping", "monthly")
+    assert (done.returncode, done.stdout.split(",")[0]) == (0, "1 accepted"), done.stderr
+    bad = bank("readings", "mapping", "save", "My Mapping", "own.yaml", *place)
+    assert (bad.returncode, "2 to 61 small letters" in bad.stderr) == (2, True)
+    assert "has saved no mapping 'other'" in bank("readings", "mapping", "show", "other", *place).stderr
+
+
+def test_coverage_shows_months_and_writes_reminders(
+    bank: Run, run: Run, write: Callable[..., str], tmp_path: Path
+) -> None:
+    run(write(SOUND))
+    done = bank("readings", "coverage", "--city", "here", "--months", "2026-03", "--reminders", "lacking.csv")
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if " elec " in line)
+    assert line.split() == ["2026-03", "elec", "electricity", "2", "1", "0", "0", "1", "0", "1"]
+    assert done.stdout.endswith("5 meters lack months that were due: lacking.csv\n")
+    lacking = read(tmp_path / "lacking.csv")
+    assert [each["customer_number"] for each in lacking] == ["B-e", "A-g", "B-g", "A-w", "B-w"]
+    assert {each["days_missing"] for each in lacking} == {"31"}
+    wrong = bank("readings", "coverage", "--city", "here", "--months", "2026-13")
+    assert (wrong.returncode, "is no settlement period" in wrong.stderr) == (2, True)

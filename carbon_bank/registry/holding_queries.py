@@ -1,0 +1,86 @@
+"""SQL of meters as households hold them: what a utility is expected to send."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+from sqlmodel import col, select
+
+from carbon_bank.foundation.columns import fetch_columns
+from carbon_bank.foundation.database import ReadSession
+from carbon_bank.foundation.units import COMMODITY_DTYPE
+from carbon_bank.registry.queries import OPEN_END
+from carbon_bank.registry.tables import District, Meter, Utility
+
+
+@dataclass(frozen=True)
+class MetersWanted:
+    """Which meters of a city. Null: all of them. `district_ids`: where the households that hold them live."""
+
+    utility_id: int | None = None
+    commodity: str | None = None
+    district_ids: Collection[int] | None = None
+
+
+async def held_meters(
+    session: ReadSession, city_id: int, wanted: MetersWanted, first_day: date, end_day: date, after: int, limit: int
+) -> pl.DataFrame:
+    query = """
+        WITH held AS NOT MATERIALIZED (
+            SELECT tenure.meter_id, tenure.household_id, household.district_id, starts_on, coalesce(ends_on, %(open_end)s) AS ends_on
+            FROM tenure JOIN household ON household.id = tenure.household_id
+            WHERE tenure.city_id = %(city_id)s AND starts_on < %(end_day)s AND coalesce(ends_on, %(open_end)s) > %(first_day)s
+              AND (%(district_ids)s::bigint[] IS NULL OR household.district_id = ANY(%(district_ids)s::bigint[]))
+        ), wanted AS (
+            SELECT id, utility_id, commodity FROM meter
+            WHERE city_id = %(city_id)s AND id > %(after)s
+              AND (%(utility_id)s::bigint IS NULL OR utility_id = %(utility_id)s)
+              AND (%(commodity)s::text IS NULL OR commodity = %(commodity)s)
+              AND EXISTS (SELECT 1 FROM held WHERE held.meter_id = meter.id)
+            ORDER BY id LIMIT %(limit)s
+        )
+        SELECT wanted.id AS meter_id, utility_id, household_id, district_id, starts_on, ends_on,
+               array_position(ARRAY['electricity', 'gas', 'water'], commodity) - 1 AS commodity
+        FROM wanted JOIN held ON held.meter_id = wanted.id
+        ORDER BY wanted.id, starts_on, household_id DESC
+    """
+    parameters = {
+        "city_id": city_id,
+        "utility_id": wanted.utility_id,
+        "commodity": wanted.commodity,
+        "district_ids": None if wanted.district_ids is None else sorted(wanted.district_ids),
+        "first_day": first_day,
+        "end_day": end_day,
+        "after": after,
+        "limit": limit,
+        "open_end": OPEN_END,
+    }
+    schema = {
+        "meter_id": pl.Int64,
+        "utility_id": pl.Int64,
+        "household_id": pl.Int64,
+        "district_id": pl.Int64,
+        "commodity": pl.Int16,
+        "starts_on": pl.Date,
+        "ends_on": pl.Date,
+    }
+    found = await fetch_columns(session, query, parameters, schema)
+    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(COMMODITY_DTYPE))
+
+
+async def meters_by_id(session: ReadSession, meter_ids: Collection[int]) -> Sequence[Meter]:
+    return (await session.exec(select(Meter).where(col(Meter.id).in_(meter_ids)))).all()
+
+
+async def district_codes(session: ReadSession, city_id: int) -> Sequence[tuple[int, int | None, str]]:
+    """Of all districts of a city: id, the id of the one above, code."""
+    query = select(District.id, District.parent_id, District.code).where(col(District.city_id) == city_id)
+    return (await session.exec(query)).all()  # type: ignore[return-value]
+
+
+async def utility_codes(session: ReadSession, city_id: int) -> Sequence[tuple[int, str]]:
+    query = select(Utility.id, Utility.code).where(col(Utility.city_id) == city_id)
+    return (await session.exec(query)).all()  # type: ignore[return-value]
