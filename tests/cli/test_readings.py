@@ -182,7 +182,7 @@ def bank(
 def test_a_saved_mapping_is_named_with_a_file(bank: Run, run: Run, write: Callable[..., str], tmp_path: Path) -> None:
     place = ("--city", "here", "--utility", "elec")
     text = (
-        "dates: YYYY-MM-DD\nintervals: {date: from, end_date: to}\nreadings:\n  - commodity: electricity\n    unit: kWh\n"
+        "dates: YYYY-MM-DD\nperiod: {start: from, end: to}\nreadings:\n  - commodity: electricity\n    unit: kWh\n"
         "    customer_number: {column: account}\n    quantity: {column: kwh}\n"
     )
     (tmp_path / "own.yaml").write_text(text, "utf-8")
