@@ -22,7 +22,7 @@ from carbon_bank.readings import api as readings
 from carbon_bank.readings import coverage_api, import_api, mapping_api, quarantine_api
 from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
-from carbon_bank.settlement import account_api, award_api, household_api, outlook_api, review_api
+from carbon_bank.settlement import account_api, award_api, due_api, household_api, outlook_api, review_api
 from carbon_bank.settlement import api as settlement
 
 ROOMS = (
@@ -38,6 +38,7 @@ ROOMS = (
     quarantine_api,
     coverage_api,
     settlement,
+    due_api,
     review_api,
     award_api,
     household_api,

@@ -14,7 +14,7 @@ from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
-from carbon_bank.readings import quarantine_queries, queries
+from carbon_bank.readings import change_queries, quarantine_queries, queries
 from carbon_bank.readings.formats import known
 from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Status, judge, parse
 from carbon_bank.readings.registers import HELD, implausible
@@ -266,3 +266,14 @@ def rows_from(rows: Sequence[dict[str, str | int | None]]) -> pl.DataFrame:
         for name in COLUMNS
     }
     return pl.DataFrame({"line": pl.Series(range(1, len(rows) + 1), dtype=pl.Int32), **text})
+
+
+async def recorded_after(
+    session: ReadSession, city_id: int, moment: datetime, windows: Sequence[tuple[date, date]], batch_id: int | None
+) -> pl.DataFrame:
+    """The meters of which something was recorded after a moment that touches some days: `meter_id, readings, revised`.
+
+    Args: windows: [first day, end day). batch_id: of this batch alone; null: of any. `revised`: how many of the readings took
+          the place of an earlier one, or took it back.
+    """
+    return await change_queries.recorded_after(session, city_id, moment, windows, batch_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKeyConstraint, PrimaryKeyConstraint
+from sqlalchemy import CheckConstraint, Enum, ForeignKeyConstraint, Index, PrimaryKeyConstraint
 from sqlmodel import Field, SQLModel
 
 from carbon_bank.foundation.tables import Moment, big, identity_key, instant, reference, small, words
@@ -55,6 +55,8 @@ class MeterReading(SQLModel, table=True):
         CheckConstraint("revision >= 1 AND (revision = 1) = (reason IS NULL)", name="revision"),
         CheckConstraint("quantity IS NOT NULL OR revision > 1", name="cancelled"),
         CheckConstraint("reason IS DISTINCT FROM 'other' OR coalesce(length(reason_text), 0) > 0", name="reason_text"),
+        # Rows come in this order: a few pages tell where those after a settlement's moment lie.
+        Index("reading_recorded_at_idx", "recorded_at", postgresql_using="brin"),
     )
 
     meter_id: int = reference("meter.id")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 from sqlmodel import col, select
 
-from carbon_bank.foundation.columns import fetch_columns
+from carbon_bank.foundation.columns import array_text, fetch_columns
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import COMMODITY_DTYPE
 from carbon_bank.registry.queries import OPEN_END
@@ -84,3 +84,43 @@ async def district_codes(session: ReadSession, city_id: int) -> Sequence[tuple[i
 async def utility_codes(session: ReadSession, city_id: int) -> Sequence[tuple[int, str]]:
     query = select(Utility.id, Utility.code).where(col(Utility.city_id) == city_id)
     return (await session.exec(query)).all()  # type: ignore[return-value]
+
+
+async def holders(
+    session: ReadSession, city_id: int, meter_ids: pl.Series, first_day: date, end_day: date
+) -> pl.DataFrame:
+    query = """
+        SELECT DISTINCT tenure.household_id, tenure.meter_id,
+               array_position(ARRAY['electricity', 'gas', 'water'], meter.commodity) - 1 AS commodity
+        FROM tenure JOIN meter ON meter.id = tenure.meter_id
+        WHERE tenure.city_id = %(city_id)s AND tenure.meter_id = ANY(%(meter_ids)s::bigint[])
+          AND starts_on < %(end_day)s AND coalesce(ends_on, %(open_end)s) > %(first_day)s
+    """
+    parameters = {
+        "city_id": city_id,
+        "meter_ids": array_text(meter_ids),
+        "first_day": first_day,
+        "end_day": end_day,
+        "open_end": OPEN_END,
+    }
+    schema = {"household_id": pl.Int64, "meter_id": pl.Int64, "commodity": pl.Int16}
+    found = await fetch_columns(session, query, parameters, schema)
+    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(COMMODITY_DTYPE))
+
+
+async def changed_after(
+    session: ReadSession, city_id: int, moment: datetime, first_day: date, end_day: date
+) -> pl.Series:
+    query = """
+        SELECT DISTINCT household_id FROM tenure
+        WHERE city_id = %(city_id)s AND (recorded_at > %(moment)s OR ended_at > %(moment)s)
+          AND starts_on < %(end_day)s AND (coalesce(ends_on, %(open_end)s) > %(first_day)s OR ended_at > %(moment)s)
+    """
+    parameters = {
+        "city_id": city_id,
+        "moment": moment,
+        "first_day": first_day,
+        "end_day": end_day,
+        "open_end": OPEN_END,
+    }
+    return (await fetch_columns(session, query, parameters, {"household_id": pl.Int64}))["household_id"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 
 import polars as pl
 
@@ -49,3 +49,17 @@ async def utility_codes(session: ReadSession, city_id: int) -> dict[int, str]:
 
 async def meters_by_id(session: ReadSession, meter_ids: Collection[int]) -> dict[int, Meter]:
     return {meter.id: meter for meter in await queries.meters_by_id(session, meter_ids) if meter.id is not None}
+
+
+async def holders(
+    session: ReadSession, city_id: int, meter_ids: pl.Series, first_day: date, end_day: date
+) -> pl.DataFrame:
+    """Who holds some meters on some day of [first_day, end_day): `household_id, meter_id, commodity`."""
+    return await queries.holders(session, city_id, meter_ids, first_day, end_day)
+
+
+async def changed_after(
+    session: ReadSession, city_id: int, moment: datetime, first_day: date, end_day: date
+) -> pl.Series:
+    """The households of which a tenure in these days was recorded, or ended, after a moment."""
+    return await queries.changed_after(session, city_id, moment, first_day, end_day)

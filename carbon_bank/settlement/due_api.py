@@ -1,0 +1,81 @@
+"""What revisions did to settlements that are posted: who is due for restatement."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel
+
+from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.web import Reading
+from carbon_bank.identity.access import allowed
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Permission
+from carbon_bank.settlement import due_service as service
+
+router = APIRouter(prefix="/v1", tags=["settlement"])
+
+Reader = Annotated[Actor, Depends(allowed(Permission.SETTLEMENT_READ))]
+Id = Annotated[int, Path(ge=1, lt=2**63)]
+BatchId = Annotated[
+    int | None, Query(ge=1, lt=2**63, description="A batch of readings: what it alone touches. Left out: everything.")
+]
+
+
+class DueSettlementRead(BaseModel):
+    """`readings`: recorded after `as_of`, in months that the settlement reads; `revised`: of them, those in place of an earlier
+    one."""
+
+    settlement_id: int
+    period: str
+    as_of: datetime | None
+    households: int
+    readings: int
+    revised: int
+
+
+class DueHouseholdRead(BaseModel):
+    household_id: int
+    commodities: list[str]
+    readings: int
+    revised: int
+    tenure_changed: bool
+
+
+@router.get("/restatements/due", summary="Posted settlements that were overtaken by what was recorded since")
+async def list_due(session: Reading, actor: Reader, batch_id: BatchId = None) -> list[DueSettlementRead]:
+    """The oldest period first. With `batch_id` it is what a batch of readings did."""
+    return [
+        DueSettlementRead(
+            settlement_id=each.settlement.id or 0,
+            period=each.settlement.period,
+            as_of=each.settlement.as_of,
+            households=each.households.height,
+            readings=int(each.households["readings"].sum()),
+            revised=int(each.households["revised"].sum()),
+        )
+        for each in await service.due_settlements(session, actor, batch_id)
+    ]
+
+
+@router.get("/settlements/{settlement_id}/due", summary="The households that are due for restatement in a settlement")
+async def list_due_households(
+    settlement_id: Id,
+    session: Reading,
+    actor: Reader,
+    batch_id: BatchId = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[DueHouseholdRead]:
+    """Something that the settlement would read was recorded after it looked. Whether points differ, the restatement says."""
+    found = await service.due_households(session, actor, settlement_id, batch_id)
+    key = read_cursor(cursor, (int,))
+    rows = found.filter(found["household_id"] > (int(key[0]) if key else 0)).head(limit + 1).to_dicts()
+    items, following = page_of(rows, limit, _household)
+    return Page(items=[DueHouseholdRead.model_validate(item) for item in items], next=following)
+
+
+def _household(row: dict[str, Any]) -> list[int | str]:
+    return [row["household_id"]]
