@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench ingest|settle|rules|post|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-from loadtests.bench import harness, ingest, post, rules, settle
+from loadtests.bench import harness, ingest, ingest_api, post, rules, settle
 from loadtests.bench.harness import Bench
 
 SIZE, SIZE_OF_ALL = 20_000, 5_000
 BENCHES: dict[str, type[Bench]] = {
     "ingest": ingest.Ingest,
+    "ingest-api": ingest_api.IngestApi,
     "settle": settle.Settle,
     "rules": rules.Rules,
     "post": post.Post,
@@ -23,6 +24,7 @@ BENCHES: dict[str, type[Bench]] = {
 
 class Name(StrEnum):
     INGEST = "ingest"
+    INGEST_API = "ingest-api"
     SETTLE = "settle"
     RULES = "rules"
     POST = "post"

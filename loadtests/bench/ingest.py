@@ -26,7 +26,7 @@ MONTHS = 12
 ACTOR = Actor("bench:utility", city_id=city.CITY_ID, utility_id=UTILITY)
 NOW = datetime(2026, 7, 20, tzinfo=UTC)
 _BLOCK = 2**20
-_LIMIT_TABLE = """
+LIMIT_TABLE = """
     CREATE TABLE limit_reading (LIKE reading INCLUDING ALL, FOREIGN KEY (meter_id) REFERENCES meter,
                                 FOREIGN KEY (batch_id) REFERENCES reading_batch)
 """
@@ -47,7 +47,7 @@ class Ingest:
     async def fill(self) -> int:
         """The file month by month, as utilities bill."""
         city.fill_registry(self._bank, self._households)
-        self._bank.owner.execute(_LIMIT_TABLE)
+        self._bank.owner.execute(LIMIT_TABLE)
         with self._file.open("wb") as file:
             for month in city.MONTHS[:MONTHS]:
                 rows = self._month(month)
