@@ -113,8 +113,9 @@ async def changed_after(
 ) -> pl.Series:
     query = """
         SELECT DISTINCT household_id FROM tenure
-        WHERE city_id = %(city_id)s AND (recorded_at > %(moment)s OR ended_at > %(moment)s)
-          AND starts_on < %(end_day)s AND (coalesce(ends_on, %(open_end)s) > %(first_day)s OR ended_at > %(moment)s)
+        WHERE city_id = %(city_id)s AND starts_on < %(end_day)s
+          AND CASE WHEN recorded_at > %(moment)s THEN coalesce(ends_on, %(open_end)s) > %(first_day)s
+                   ELSE ended_at > %(moment)s AND ends_on < %(end_day)s END
     """
     parameters = {
         "city_id": city_id,

@@ -61,5 +61,9 @@ async def holders(
 async def changed_after(
     session: ReadSession, city_id: int, moment: datetime, first_day: date, end_day: date
 ) -> pl.Series:
-    """The households of which a tenure in these days was recorded, or ended, after a moment."""
+    """The households whose tenures in [first_day, end_day) are others than they were at a moment.
+
+    One that began within these days, or before, was recorded since; or one that was open then has ended before they did. Who
+    moves out later held the meter on all of them, as before.
+    """
     return await queries.changed_after(session, city_id, moment, first_day, end_day)

@@ -83,6 +83,17 @@ async def test_a_tenure_that_is_recorded_late_makes_its_household_due(
     assert found == [{"household_id": homes[3], "commodities": [], "readings": 0, "revised": 0, "tenure_changed": True}]
 
 
+async def test_who_moves_out_after_the_period_is_not_due_for_it(
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity, owner: psycopg.Connection
+) -> None:
+    number, homes = await posted(database, small_city)
+    rows = owner.execute("SELECT id FROM tenure WHERE household_id = %s ORDER BY id", [homes[3]]).fetchall()
+    async with database.write() as session:
+        operator = small_city.actors["operator"]
+        await enrol_service.end_tenure(session, operator, NOW, rows[0][0], Period.parse("2024-07").first_day)
+    assert (await get(client, small_city, f"/v1/settlements/{number}/due"))["items"] == []
+
+
 async def test_only_a_posted_settlement_can_be_overtaken(
     client: httpx.AsyncClient, database: Database, small_city: SmallCity
 ) -> None:
