@@ -16,6 +16,9 @@ from psycopg import sql
 
 from carbon_bank.foundation.database import ReadSession, WriteSession, driver
 
+Columns = Mapping[str, pl.DataType | type[pl.DataType]]
+"""Names and types of what a query gives."""
+
 _POSTGRES_EPOCH_DAYS = 10957  # 2000-01-01, in days since 1970-01-01
 _WIRE: dict[pl.DataType | type[pl.DataType], tuple[str, str]] = {
     # Polars type -> the function that gives a value's binary form and the type it takes, the NumPy type of that form
@@ -31,39 +34,53 @@ async def fetch_columns(
     session: ReadSession,
     query: str,
     parameters: Mapping[str, Any],
-    schema: Mapping[str, pl.DataType | type[pl.DataType]],
+    schema: Columns,
+    *,
+    by_key: bool = False,
 ) -> pl.DataFrame:
     """Run a query and return its rows as a frame.
 
     Args:   query: SQL with `%(name)s` parameters; its columns, in any order, have the names in `schema` and hold no null
-            (say `coalesce` where they could). schema: column -> Int64, Int32, Int16, Boolean or Date.
+            (say `coalesce` where they could). schema: column -> Int64, Int32, Int16, Boolean, Date, or an Enum, whose column
+            holds the place of its value, from 0. by_key: it looks up few keys of very many, and no table is to be read whole,
+            whatever the statistics say of one that is being filled.
     Returns: the rows in the order of the query.
     """
     gathered = [
-        sql.SQL("string_agg(" + _WIRE[dtype][0] + ", NULL)").format(sql.Identifier(name))
+        sql.SQL("string_agg(" + _wire(dtype)[0] + ", NULL)").format(sql.Identifier(name))
         for name, dtype in schema.items()
     ]
     statement = sql.SQL("SELECT {} FROM ({}) AS rows").format(
         sql.SQL(", ").join([*gathered, sql.SQL("count(*)")]), sql.SQL(query)
     )
+    if by_key:
+        await session.sql("SET LOCAL enable_seqscan = off")
     async with (await driver(session)).cursor(binary=True) as cursor:
         await cursor.execute(statement, parameters)
         result = cursor.pgresult
         assert result is not None
         *values, count = [result.get_value(0, index) or b"" for index in range(len(schema) + 1)]
+    if by_key:
+        await session.sql("SET LOCAL enable_seqscan = on")
     rows = int.from_bytes(count, "big")
     return pl.DataFrame(
         [_column(name, dtype, raw, rows) for (name, dtype), raw in zip(schema.items(), values, strict=True)]
     )
 
 
+def _wire(dtype: pl.DataType | type[pl.DataType]) -> tuple[str, str]:
+    return _WIRE[pl.Int16 if isinstance(dtype, pl.Enum) else dtype]
+
+
 def _column(name: str, dtype: pl.DataType | type[pl.DataType], raw: bytes, rows: int) -> pl.Series:
-    values = np.frombuffer(raw, dtype=_WIRE[dtype][1])
+    values = np.frombuffer(raw, dtype=_wire(dtype)[1])
     if len(values) != rows:
         raise ValueError(f"column {name} holds a null; say coalesce in the query")
     native = values.astype(values.dtype.newbyteorder("="))
     if dtype == pl.Date:
         return pl.Series(name, native + _POSTGRES_EPOCH_DAYS).cast(pl.Date)
+    if isinstance(dtype, pl.Enum):
+        return pl.Series(name, native).cast(pl.UInt8).to_frame().select(pl.col(name).cat.to(dtype)).to_series()
     return pl.Series(name, native).cast(dtype)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from carbon_bank.foundation.columns import array_text, fetch_columns
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.readings.intake import PERIOD_DAYS_MAX
+from carbon_bank.readings.queries import NO_QUANTITY
 
 STANDING = """
     SELECT DISTINCT ON (meter_id, period_start, period_end) meter_id, period_start, period_end,
@@ -42,8 +43,5 @@ async def standing_with_arrival(
         "estimated": pl.Boolean,
         "recorded_on": pl.Date,
     }
-    # Whatever the statistics say: these are few keys of very many.
-    await session.sql("SET LOCAL enable_seqscan = off")
-    found = await fetch_columns(session, STANDING, parameters, schema)
-    await session.sql("SET LOCAL enable_seqscan = on")
-    return found.filter(pl.col("quantity") >= 0)
+    found = await fetch_columns(session, STANDING, parameters, schema, by_key=True)
+    return found.filter(pl.col("quantity") != NO_QUANTITY)

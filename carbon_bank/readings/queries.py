@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import polars as pl
 from sqlmodel import col, select, tuple_
 
-from carbon_bank.foundation.columns import array_text, copy_in, fetch_columns
+from carbon_bank.foundation.columns import Columns, array_text, copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import QUALITY_DTYPE
 from carbon_bank.readings.intake import PERIOD_DAYS_MAX
@@ -73,22 +73,16 @@ async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last
     """
     reach = first - timedelta(days=PERIOD_DAYS_MAX)
     parameters = {"meter_ids": array_text(meter_ids), "first": first, "last": last, "reach": reach}
-    schema = {
+    schema: Columns = {
         "meter_id": pl.Int64,
         "period_start": pl.Date,
         "period_end": pl.Date,
         "revision": pl.Int16,
         "quantity": pl.Int64,
-        "quality": pl.Int16,
+        "quality": QUALITY_DTYPE,
     }
-    # Whatever the statistics say of a table that is being filled: these are few keys of very many.
-    await session.sql("SET LOCAL enable_seqscan = off")
-    found = await fetch_columns(session, query, parameters, schema)
-    await session.sql("SET LOCAL enable_seqscan = on")
-    return found.with_columns(
-        pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"),
-        pl.col("quality").cast(pl.UInt8).cat.to(QUALITY_DTYPE),
-    )
+    found = await fetch_columns(session, query, parameters, schema, by_key=True)
+    return found.with_columns(pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"))
 
 
 async def usual_use(session: ReadSession, meter_ids: Sequence[int], since: date) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import polars as pl
 from sqlmodel import col, select
 
-from carbon_bank.foundation.columns import array_text, fetch_columns
+from carbon_bank.foundation.columns import Columns, array_text, fetch_columns
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import COMMODITY_DTYPE
 from carbon_bank.registry.queries import OPEN_END
@@ -58,17 +58,16 @@ async def held_meters(
         "limit": limit,
         "open_end": OPEN_END,
     }
-    schema = {
+    schema: Columns = {
         "meter_id": pl.Int64,
         "utility_id": pl.Int64,
         "household_id": pl.Int64,
         "district_id": pl.Int64,
-        "commodity": pl.Int16,
+        "commodity": COMMODITY_DTYPE,
         "starts_on": pl.Date,
         "ends_on": pl.Date,
     }
-    found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(COMMODITY_DTYPE))
+    return await fetch_columns(session, query, parameters, schema)
 
 
 async def meters_by_id(session: ReadSession, meter_ids: Collection[int]) -> Sequence[Meter]:
@@ -103,9 +102,8 @@ async def holders(
         "end_day": end_day,
         "open_end": OPEN_END,
     }
-    schema = {"household_id": pl.Int64, "meter_id": pl.Int64, "commodity": pl.Int16}
-    found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(COMMODITY_DTYPE))
+    schema: Columns = {"household_id": pl.Int64, "meter_id": pl.Int64, "commodity": COMMODITY_DTYPE}
+    return await fetch_columns(session, query, parameters, schema)
 
 
 async def changed_after(

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel, col, func, select
 
-from carbon_bank.foundation.columns import fetch_columns
+from carbon_bank.foundation.columns import Columns, fetch_columns
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import COMMODITY_DTYPE
 from carbon_bank.registry.tables import City, District, Household, Meter, Tenure, Utility
@@ -164,16 +164,15 @@ async def tenures_as_of(
         "as_of": as_of,
         "open_end": OPEN_END,
     }
-    schema = {
+    schema: Columns = {
         "household_id": pl.Int64,
         "meter_id": pl.Int64,
-        "commodity": pl.Int16,
+        "commodity": COMMODITY_DTYPE,
         "starts_on": pl.Date,
         "ends_on": pl.Date,
         "shared": pl.Boolean,
     }
-    found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(COMMODITY_DTYPE))
+    return await fetch_columns(session, query, parameters, schema)
 
 
 async def dwellings(

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from sqlmodel import col, func, select
 
-from carbon_bank.foundation.columns import copy_in, fetch_columns
+from carbon_bank.foundation.columns import Columns, copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.ledger.grants import GRANTS
@@ -65,9 +65,8 @@ async def streaks(session: ReadSession, settlement_id: int, first_id: int, last_
         WHERE settlement_id = %(settlement_id)s AND household_id BETWEEN %(first_id)s AND %(last_id)s AND streak > 0
     """
     parameters = {"settlement_id": settlement_id, "first_id": first_id, "last_id": last_id}
-    schema = {"household_id": pl.Int64, "commodity": pl.Int16, "streak": pl.Int16}
-    found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(pl.col("commodity").cast(pl.UInt8).cat.to(AWARD_COMMODITY_DTYPE))
+    schema: Columns = {"household_id": pl.Int64, "commodity": AWARD_COMMODITY_DTYPE, "streak": pl.Int16}
+    return await fetch_columns(session, query, parameters, schema)
 
 
 async def population(session: ReadSession, settlement_id: int) -> Sequence[SettlementPopulation]:

@@ -95,3 +95,25 @@ def test_an_array_reads_as_the_column_that_it_was(
 @pytest.mark.parametrize("text", ["", "NULL", "null", '"', "\\", "\\N", "{}", "a,b", " ", "\n", '\\"', "é漢"])
 def test_a_text_that_means_something_to_an_array_is_only_a_text(owner: psycopg.Connection, text: str) -> None:
     assert owner.execute("SELECT %s::text[]", [array_text(pl.Series([text, text]))]).fetchone() == ([text, text],)
+
+
+async def test_a_place_comes_back_as_the_value_of_its_enum(database: Database) -> None:
+    kind = pl.Enum(["north", "south", "west"])
+    query = "SELECT place FROM unnest(ARRAY[2, 0, 2, 1]) AS each (place)"
+    async with database.read() as session:
+        found = await fetch_columns(session, query, {}, {"place": kind})
+        nothing = await fetch_columns(session, query + " WHERE place > 2", {}, {"place": kind})
+        with pytest.raises(pl.exceptions.PolarsError):
+            await fetch_columns(session, "SELECT 3 AS place", {}, {"place": kind})
+    assert (found["place"].to_list(), found["place"].dtype) == (["west", "north", "west", "south"], kind)
+    assert (nothing["place"].to_list(), nothing["place"].dtype) == ([], kind)
+
+
+async def test_a_look_up_by_key_leaves_the_planner_as_it_was(database: Database) -> None:
+    query = "SELECT (current_setting('enable_seqscan') = 'on') AS flag"
+    async with database.read() as session:
+        seen = [
+            (await fetch_columns(session, query, {}, {"flag": pl.Boolean}, by_key=by_key))["flag"].to_list()
+            for by_key in (True, False)
+        ]
+    assert seen == [[False], [True]]
