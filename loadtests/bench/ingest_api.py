@@ -16,8 +16,9 @@ import psycopg
 from fastapi import FastAPI, Request
 
 from carbon_bank import main
-from carbon_bank.foundation import clock
+from carbon_bank.foundation import clock, logs
 from carbon_bank.foundation.calendar import first_day
+from carbon_bank.foundation.database import plain_url
 from carbon_bank.identity import tokens
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
@@ -52,7 +53,9 @@ class IngestApi:
             for first in range(0, self._households, ROWS_MAX):
                 numbers = range(first, min(first + ROWS_MAX, self._households))
                 self._sent.append(json.dumps({"readings": [_row(each, month) for each in numbers]}).encode())
-        self._app = main.create_app(Settings(data_dir=self._bank.folder, work_inside=False), self._bank.owner.info.dsn)
+        logs.configure("console", "warning")  # ours is not to be timed with a terminal
+        settings = Settings(data_dir=self._bank.folder, work_inside=False)
+        self._app = main.create_app(settings, plain_url(self._bank.database.url))
         self._app.state.database = self._bank.database
         token = tokens.issue(self._app.state.keys, ACTOR, clock.now())
         self._bearer = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -71,8 +74,7 @@ class IngestApi:
 
     async def limit(self) -> None:
         bare = FastAPI()
-        # The very connection would be too kind: a pool hands one out, as it does to ours.
-        connection = await psycopg.AsyncConnection.connect(self._bank.owner.info.dsn + self._password())
+        connection = await psycopg.AsyncConnection.connect(plain_url(self._bank.database.url))
 
         @bare.post("/rows")
         async def take(request: Request) -> dict[str, int]:
@@ -90,10 +92,6 @@ class IngestApi:
             await _post(bare, "/rows", self._ready, {})
         finally:
             await connection.close()
-
-    def _password(self) -> str:
-        password = self._bank.owner.info.password
-        return f" password={password}" if password else ""
 
     async def reset(self) -> None:
         with self._bank.unguarded() as owner:
