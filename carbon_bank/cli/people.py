@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from carbon_bank.cli.runtime import COMMAND_LINE, run
+from carbon_bank.cli.runtime import COMMAND_LINE, City, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity import service as identity
@@ -52,7 +52,7 @@ def add(
 
 @app.command()
 def client(
-    city: Annotated[str, typer.Option(help="Code of the city.")],
+    city: City,
     utility: Annotated[str | None, typer.Option(help="Code of the utility; left out for a partner.")] = None,
 ) -> None:
     """Let a utility's (or a partner's) machine in. Prints its secret, this once."""

@@ -14,14 +14,13 @@ from rich.table import Table
 
 from carbon_bank import worker
 from carbon_bank.cli import readings_check, readings_coverage, readings_mapping
-from carbon_bank.cli.readings_check import File, Form, MappingName, Refused, Strict, Sum, SumTo, format_of
+from carbon_bank.cli.readings_check import File, Form, Refused, Strict, Sum, SumTo, format_of
 from carbon_bank.cli.rejections import Rejections, cut
-from carbon_bank.cli.runtime import COMMAND_LINE, progress_bar, run
+from carbon_bank.cli.runtime import City, command_line_of, progress_bar, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput, NotFound
 from carbon_bank.foundation.store import Store
-from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import import_service as imports
 from carbon_bank.readings.import_service import Asked, ReadingImport
 from carbon_bank.readings.import_states import OPEN, ImportState
@@ -38,7 +37,10 @@ EXIT_SOME_REFUSED = 1
 _BLOCK = 2**20
 _AT_ONCE = 1000
 
-City = Annotated[str, typer.Option(help="Code of the city.")]
+SavedMapping = Annotated[
+    str | None,
+    typer.Option(help="What a CSV's own columns mean: a YAML file, a mapping that the utility saved, or an example."),
+]
 
 
 @app.callback()
@@ -57,7 +59,7 @@ def import_(
     city: City,
     utility: Annotated[str, typer.Option(help="Code of the utility that sends it.")],
     form: Form = None,
-    mapping: MappingName = None,
+    mapping: SavedMapping = None,
     strict: Strict = False,
     sum_to: Sum = SumTo.DAY,
     rejections: Refused = None,
@@ -98,7 +100,7 @@ def list_(
     async def step(database: Database, settings: Settings) -> list[ReadingImport]:
         async with database.read() as session:
             place = await registry.find_city(session, city)
-            return list(await imports.listed(session, _acting(place.id), utility, None, SHOWN))
+            return list(await imports.listed(session, command_line_of(place.id), utility, None, SHOWN))
 
     table = Table(box=SIMPLE_HEAD)
     for column in ("import", "file", "state", *(status.value for status in Status)):
@@ -115,7 +117,7 @@ def cancel(import_id: Annotated[int, typer.Argument(help="Number of the import."
     async def step(database: Database, settings: Settings) -> ReadingImport:
         async with database.write() as session:
             place = await registry.find_city(session, city)
-            return await imports.cancel(session, _acting(place.id), clock.now(), import_id)
+            return await imports.cancel(session, command_line_of(place.id), clock.now(), import_id)
 
     row = run(step)
     print(f"Import {import_id} is cancelled; {row.rows:,} rows had been worked.")
@@ -131,10 +133,6 @@ def clean() -> None:
     run(step)
 
 
-def _acting(city_id: int | None) -> Actor:
-    return Actor(COMMAND_LINE.subject, city_id=city_id)
-
-
 async def _imported(
     database: Database, store: Store, file: Path, city: str, utility: str, asked: Asked
 ) -> tuple[ReadingImport, bool]:
@@ -145,7 +143,7 @@ async def _imported(
     stored = await store.put(imports.owner_of(place.utility_id), _blocks(file))
     async with database.write() as session:
         made, is_new = await imports.receive(
-            session, _acting(place.city_id), clock.now(), place, stored, asked, in_background=False
+            session, command_line_of(place.city_id), clock.now(), place, stored, asked, in_background=False
         )
     assert made.id is not None
     if made.state in OPEN:
@@ -161,7 +159,7 @@ async def _work(database: Database, store: Store, import_id: int) -> None:
 
 async def _looked_up(database: Database, place: UtilityPlace, import_id: int) -> ReadingImport:
     async with database.read() as session:
-        return await imports.get(session, _acting(place.city_id), import_id)
+        return await imports.get(session, command_line_of(place.city_id), import_id)
 
 
 async def _blocks(file: Path) -> AsyncIterator[bytes]:

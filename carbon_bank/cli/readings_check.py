@@ -105,14 +105,16 @@ def read_mapping(name: str) -> Mapping:
     return parse_mapping(mapping_text(name))
 
 
-def mapping_text(name: str) -> str:
-    """Raises: NotFound `formats.no_mapping`; InvalidInput `formats.mapping_invalid`."""
+def mapping_text(name: str, looked_for: str = "") -> str:
+    """Args: looked_for: what else the caller has looked for, to be told with what is not there.
+    Raises: NotFound `formats.no_mapping`; InvalidInput `formats.mapping_invalid`."""
     example = EXAMPLES / f"{Path(name).name}.yaml"
     path = Path(name) if Path(name).is_file() else example
     if not path.is_file():
         examples = ", ".join(sorted(each.stem for each in EXAMPLES.glob("*.yaml")))
         raise NotFound(
-            "formats.no_mapping", f"There is no file {name}, and no example of that name. Examples: {examples}."
+            "formats.no_mapping",
+            f"There is no file {name}, {looked_for}and no example of that name. Examples: {examples}.",
         )
     try:
         return path.read_text("utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -13,22 +12,19 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from carbon_bank.cli.runtime import COMMAND_LINE, run
+from carbon_bank.cli.runtime import City, command_line_of, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import month_text
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.units import Commodity
-from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import coverage_service as service
 from carbon_bank.readings.months_read import MonthState
 from carbon_bank.registry import service as registry
 from carbon_bank.settings import Settings
 
-_METERS_AT_ONCE = 5000
-
 
 def coverage(
-    city: Annotated[str, typer.Option(help="Code of the city.")],
+    city: City,
     months: Annotated[str, typer.Option(help="2026-03, 2026-H1 or a range as 2026-01..2026-04.")],
     utility: Annotated[str | None, typer.Option(help="Code of a utility; left out: all.")] = None,
     district: Annotated[str | None, typer.Option(help="Code of a district, with all within it.")] = None,
@@ -46,7 +42,7 @@ def coverage(
         async with database.read() as session:
             place = await registry.find_city(session, city)
             asked = await service.question(
-                session, Actor(COMMAND_LINE.subject, city_id=place.id), clock.now(),
+                session, command_line_of(place.id), clock.now(),
                 months=months, utility=utility, district=district, commodity=commodity, due_days=due_days,
             )  # fmt: skip
             table = await service.totals(session, asked)
@@ -75,15 +71,15 @@ def _shown(table: pl.DataFrame) -> Table:
 
 
 async def _write_reminders(database: Database, asked: service.Question, path: Path) -> int:
-    columns, written = [field.name for field in fields(service.Reminder)], 0
+    written = 0
     following: int | None = 0
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(service.REMINDER_COLUMNS)
         while following is not None:
             async with database.read() as session:
-                rows, following = await service.reminders(session, asked, following, _METERS_AT_ONCE)
+                rows, following = await service.reminders(session, asked, following, service.CHUNK_METERS)
             for row in rows:
-                writer.writerow([*astuple(row)[:-2], " ".join(row.months), row.days_missing])
+                writer.writerow(row.line())
             written += len(rows)
     return written

@@ -12,11 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from carbon_bank.cli.readings_check import mapping_text
-from carbon_bank.cli.runtime import COMMAND_LINE, run
+from carbon_bank.cli.runtime import City, command_line_of, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import NotFound
-from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import mapping_service as service
 from carbon_bank.readings.mapping_service import SavedMapping
 from carbon_bank.registry import service as registry
@@ -24,7 +23,6 @@ from carbon_bank.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 
-City = Annotated[str, typer.Option(help="Code of the city.")]
 Utility = Annotated[str, typer.Option(help="Code of the utility whose columns they are.")]
 Name = Annotated[str, typer.Argument(help="Name of the mapping, as monthly-export.")]
 
@@ -47,8 +45,7 @@ def save(
     async def step(database: Database, settings: Settings) -> SavedMapping:
         async with database.write() as session:
             place = await registry.find_utility(session, city, utility)
-            actor = Actor(COMMAND_LINE.subject, city_id=place.city_id)
-            return await service.save(session, actor, clock.now(), place, name, text)
+            return await service.save(session, command_line_of(place.city_id), clock.now(), place, name, text)
 
     saved = run(step)
     print(f"{saved.name} version {saved.version} of {utility}. Name it: --mapping {saved.name}")
@@ -61,7 +58,7 @@ def list_(city: City, utility: Utility) -> None:
     async def step(database: Database, settings: Settings) -> list[SavedMapping]:
         async with database.read() as session:
             place = await registry.find_utility(session, city, utility)
-            return list(await service.listed(session, Actor(COMMAND_LINE.subject, city_id=place.city_id), utility))
+            return list(await service.listed(session, command_line_of(place.city_id), utility))
 
     table = Table(box=SIMPLE_HEAD)
     for column in ("mapping", "version", "saved by", "at"):
@@ -95,4 +92,4 @@ async def text_of(database: Database, city: str, utility: str, name: str) -> str
                 return (await service.named(session, place.utility_id, name)).text
             except NotFound:
                 pass
-    return mapping_text(name)
+    return mapping_text(name, f"no mapping of that name that {utility} saved, ")

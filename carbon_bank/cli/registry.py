@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from carbon_bank.cli.runtime import COMMAND_LINE, run
+from carbon_bank.cli.runtime import COMMAND_LINE, City, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.csv_file import read_chunks
 from carbon_bank.foundation.database import Database
@@ -47,7 +47,7 @@ def city(
 def import_(
     kind: Annotated[Kind, typer.Argument(help="What the file holds.")],
     file: Annotated[Path, typer.Argument(help="CSV, also .gz. Its columns: docs/registry.md.")],
-    city: Annotated[str, typer.Option(help="Code of the city.")],
+    city: City,
 ) -> None:
     """Take a file into the registry, whole or not at all. The same file again changes nothing."""
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import psycopg
+import typer
 from psycopg import sql
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,7 +26,14 @@ EMBEDDED_NAME = "carbon_bank"
 COMMAND_LINE = Actor("system:command-line")
 """Whoever can run commands on the machine: sets up cities and lets in the first people."""
 
+City = Annotated[str, typer.Option(help="Code of the city.")]
+
 T = TypeVar("T")
+
+
+def command_line_of(city_id: int | None) -> Actor:
+    """The command line, acting within one city."""
+    return Actor(COMMAND_LINE.subject, city_id=city_id)
 
 
 def settings_and_logs(**given: object) -> Settings:

@@ -49,6 +49,15 @@ def read_cursor(cursor: str | None, kinds: Sequence[type]) -> list[int | str] | 
     return key
 
 
+def id_in(cursor: str | None) -> int:
+    """The id in the cursor of a list that is in order of it; 0 for the first page.
+
+    Raises: InvalidInput `paging.cursor` (422).
+    """
+    key = read_cursor(cursor, (int,))
+    return int(key[0]) if key else 0
+
+
 def page_of(rows: Sequence[T], limit: int, key: Callable[[T], Sequence[int | str]]) -> tuple[list[T], str | None]:
     """Cut `limit + 1` fetched rows into a page and its cursor. `key`: the sort key of a row."""
     if len(rows) <= limit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import astuple
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from carbon_bank.foundation.calendar import month_text
 from carbon_bank.foundation.database import Database, ReadSession
-from carbon_bank.foundation.paging import Cursor, Limit, Page, cursor_of, read_cursor
+from carbon_bank.foundation.paging import Cursor, Limit, Page, cursor_of, id_in
 from carbon_bank.foundation.units import Commodity
 from carbon_bank.foundation.web import Now, Reading
 from carbon_bank.identity.access import allowed
@@ -26,11 +25,8 @@ from carbon_bank.readings.months_read import MonthState
 
 router = APIRouter(prefix="/v1/coverage", tags=["readings"])
 
-_METERS_AT_ONCE = 5000
-
 Reader = Annotated[Actor, Depends(allowed(Permission.READINGS_READ))]
 Form = Annotated[Literal["json", "csv"], Query(alias="format")]
-
 
 Some = Callable[[ReadSession, int], Awaitable[tuple[list[list[Any]], int | None]]]
 """The lines of the next meters behind an id, and the id to go on behind."""
@@ -133,7 +129,8 @@ async def get_coverage(session: Reading, asked: Asked, form: Form = "json") -> C
     table = await service.totals(session, asked)
     rows = [TotalRead.model_validate({**row, "month": month_text(row["month"])}) for row in table.to_dicts()]
     if form == "csv":
-        return _csv_answer("coverage.csv", [_lines([list(TotalRead.model_fields)]), _lines(_values(rows))])
+        lines = _lines([list(TotalRead.model_fields), *_values(rows)])
+        return Response(lines, media_type="text/csv", headers=_called("coverage.csv"))
     span = month_text(asked.months[0]), month_text(asked.months[-1])
     return CoverageRead(months="..".join(span), due_days=asked.due_days, rows=rows)
 
@@ -157,11 +154,11 @@ async def list_meters(
         columns = [*list(MeterRead.model_fields)[1:-1], *MonthRead.model_fields]
 
         async def some(session: ReadSession, after: int) -> tuple[list[list[Any]], int | None]:
-            rows, following = await service.meters(session, asked, states, after, _METERS_AT_ONCE)
+            rows, following = await service.meters(session, asked, states, after, service.CHUNK_METERS)
             return [line for row in rows for line in _meter_lines(row)], following
 
         return _csv_stream(request, "coverage-meters.csv", columns, some)
-    rows, following = await service.meters(session, asked, states, _after(cursor), limit)
+    rows, following = await service.meters(session, asked, states, id_in(cursor), limit)
     return Page(items=[MeterRead.of(row) for row in rows], next=None if following is None else cursor_of([following]))
 
 
@@ -171,21 +168,15 @@ async def list_reminders(
 ) -> Page[ReminderRead] | Response:
     """What to send a utility, or what a utility should send. A page may hold fewer than `limit` and still have a `next`."""
     if form == "csv":
-        columns = list(ReminderRead.model_fields)
 
         async def some(session: ReadSession, after: int) -> tuple[list[list[Any]], int | None]:
-            rows, following = await service.reminders(session, asked, after, _METERS_AT_ONCE)
-            return [[*astuple(row)[:-2], " ".join(row.months), row.days_missing] for row in rows], following
+            rows, following = await service.reminders(session, asked, after, service.CHUNK_METERS)
+            return [row.line() for row in rows], following
 
-        return _csv_stream(request, "reminders.csv", columns, some)
-    rows, following = await service.reminders(session, asked, _after(cursor), limit)
+        return _csv_stream(request, "reminders.csv", service.REMINDER_COLUMNS, some)
+    rows, following = await service.reminders(session, asked, id_in(cursor), limit)
     items = [ReminderRead.model_validate(row) for row in rows]
     return Page(items=items, next=None if following is None else cursor_of([following]))
-
-
-def _after(cursor: str | None) -> int:
-    key = read_cursor(cursor, (int,))
-    return int(key[0]) if key else 0
 
 
 def _meter_lines(row: MeterMonths) -> Iterable[list[Any]]:
@@ -204,13 +195,12 @@ def _lines(rows: Iterable[list[Any]]) -> str:
     return written.getvalue()
 
 
-def _csv_answer(name: str, parts: Iterable[str]) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response("".join(parts), media_type="text/csv", headers=headers)
+def _called(name: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def _csv_stream(request: Request, name: str, columns: list[str], some: Some) -> StreamingResponse:
-    """All rows, those of some thousand meters at a time: memory stays flat however large the city is."""
+    """All rows, those of CHUNK_METERS meters at a time: memory stays flat however large the city is."""
     database: Database = request.app.state.database
 
     async def written() -> AsyncIterator[str]:
@@ -221,5 +211,4 @@ def _csv_stream(request: Request, name: str, columns: list[str], some: Some) -> 
                 rows, after = await some(session, after)
             yield _lines(rows)
 
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(written(), media_type="text/csv", headers=headers)
+    return StreamingResponse(written(), media_type="text/csv", headers=_called(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -65,6 +65,14 @@ class Reminder:
     meter_number: str
     months: list[str]
     days_missing: int
+
+    def line(self) -> list[str | int]:
+        """As a line of a table, in the order of REMINDER_COLUMNS."""
+        named = {**self.__dict__, "months": " ".join(self.months)}
+        return [named[column] for column in REMINDER_COLUMNS]
+
+
+REMINDER_COLUMNS = [field.name for field in fields(Reminder)]
 
 
 async def question(
@@ -157,9 +165,9 @@ async def meters(
         table = table.filter(pl.col("meter_id").is_in(chosen.implode()))
     known = await registry.meters_by_id(session, table["meter_id"].unique().to_list())
     found: list[MeterMonths] = []
-    for (meter_id,), rows in table.group_by("meter_id", maintain_order=True):
-        meter = known[meter_id]
+    for _, rows in table.group_by("meter_id", maintain_order=True):
         first = rows.row(0, named=True)
+        meter = known[first["meter_id"]]
         months = rows.select("month", "days_held", "days_covered", "days_estimated", "is_late", "state")
         found.append(
             MeterMonths(

@@ -64,7 +64,8 @@ async def named(session: ReadSession, utility_id: int, name: str) -> SavedMappin
     if found is None:
         raise NotFound(
             "readings.unknown_mapping",
-            f"This utility has saved no mapping '{name[:80]}'. Save it: PUT /v1/mappings/{name[:80]}.",
+            f"This utility has saved no mapping '{name[:80]}'. Save it: PUT /v1/mappings/{name[:80]}, or "
+            "`carbon-bank readings mapping save`.",
         )
     return found
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import polars as pl
 
 from carbon_bank.foundation.calendar import first_day
-from carbon_bank.readings.rules import PART_SCHEMA, READING_SCHEMA, parts_of_readings
+from carbon_bank.readings.rules import READING_SCHEMA, parts_of_readings
 
 
 class MonthState(StrEnum):
@@ -43,15 +43,16 @@ def months_read(
              covers the month came after it was due.
     """
     tenures = holdings.with_columns(household_id="meter_id")
-    expected = _days(parts_of_readings(_as_if_read_whole(holdings, months), tenures, months)).rename(
-        {"days_covered": "days_held"}
-    )
+    whole = parts_of_readings(_as_if_read_whole(holdings, months), tenures, months)
+    held = whole.group_by("meter_id", "month").agg(days_held=pl.col("days").sum()).sort("meter_id", "month")
     parts = parts_of_readings(readings.select(READING_SCHEMA.names()), tenures, months)
     came = readings.select("meter_id", "period_start", "period_end", "recorded_on")
     parts = parts.join(came, on=["meter_id", "period_start", "period_end"], how="left")
-    table = expected.drop("days_estimated", "came_on").join(
-        _days(parts), on=["meter_id", "month"], how="left", maintain_order="left"
+    estimated = pl.when("estimated").then(pl.col("days")).otherwise(0)
+    covered = parts.group_by("meter_id", "month").agg(
+        days_covered=pl.col("days").sum(), days_estimated=estimated.sum(), came_on=pl.col("recorded_on").max()
     )
+    table = held.join(covered, on=["meter_id", "month"], how="left", maintain_order="left")
     due = pl.Series([first_day(month + 1) + timedelta(days=due_days) for month in months], dtype=pl.Date)
     table = table.with_columns(
         pl.col("days_covered", "days_estimated").fill_null(0),
@@ -91,15 +92,3 @@ def _as_if_read_whole(holdings: pl.DataFrame, months: Sequence[int]) -> pl.DataF
     )
     whole = holdings.select("meter_id").unique().join(spans, how="cross")
     return whole.with_columns(quantity=pl.lit(0, pl.Int64), estimated=pl.lit(False)).select(READING_SCHEMA.names())
-
-
-def _days(parts: pl.DataFrame) -> pl.DataFrame:
-    """`meter_id, month, days_covered, days_estimated, came_on` (when the last of what covers the month came)."""
-    came = pl.col("recorded_on").max() if "recorded_on" in parts.columns else pl.lit(None, pl.Date)
-    estimated = pl.when("estimated").then(pl.col("days")).otherwise(0)
-    return (
-        parts.cast({"days": PART_SCHEMA["days"]})
-        .group_by("meter_id", "month")
-        .agg(days_covered=pl.col("days").sum(), days_estimated=estimated.sum(), came_on=came)
-        .sort("meter_id", "month")
-    )

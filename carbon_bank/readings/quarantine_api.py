@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of
 from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
@@ -63,9 +63,7 @@ async def list_quarantine(
     limit: Limit = 100,
 ) -> Page[QuarantinedRead]:
     """A utility sees its own rows, city staff and auditors those of their city."""
-    key = read_cursor(cursor, (int,))
-    after = int(key[0]) if key else 0
-    rows = await service.list_rows(session, actor, utility, state, code, after, limit + 1)
+    rows = await service.list_rows(session, actor, utility, state, code, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [_id(row)])
     return Page(items=[QuarantinedRead.model_validate(item) for item in items], next=following)
 

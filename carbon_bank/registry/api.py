@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of
 from carbon_bank.foundation.units import Commodity
 from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
@@ -174,7 +174,7 @@ async def add_district(new: NewDistrict, session: Writing, now: Now, actor: Writ
 async def list_districts(
     session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[DistrictRead]:
-    rows = await service.list_districts(session, actor, _after(cursor), limit + 1)
+    rows = await service.list_districts(session, actor, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
     return Page(items=[DistrictRead.model_validate(item) for item in items], next=following)
 
@@ -188,7 +188,7 @@ async def add_utility(new: NewUtility, session: Writing, now: Now, actor: Writer
 async def list_utilities(
     session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[UtilityRead]:
-    rows = await service.list_utilities(session, actor, _after(cursor), limit + 1)
+    rows = await service.list_utilities(session, actor, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
     return Page(items=[UtilityRead.model_validate(item) for item in items], next=following)
 
@@ -206,7 +206,7 @@ async def list_households(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[HouseholdRead]:
-    rows = await service.list_households(session, actor, number, _after(cursor), limit + 1)
+    rows = await service.list_households(session, actor, number, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
     return Page(items=[HouseholdRead.model_validate(item) for item in items], next=following)
 
@@ -230,7 +230,7 @@ async def list_meters(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[MeterRead]:
-    rows = await service.list_meters(session, actor, customer_number, _after(cursor), limit + 1)
+    rows = await service.list_meters(session, actor, customer_number, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
     return Page(items=[MeterRead.model_validate(item) for item in items], next=following)
 
@@ -267,8 +267,3 @@ async def get_me(session: Reading, actor: Member) -> Me:
             for tenure, meter in tenures
         ],
     )
-
-
-def _after(cursor: str | None) -> int:
-    key = read_cursor(cursor, (int,))
-    return int(key[0]) if key else 0

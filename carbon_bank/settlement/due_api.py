@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
-from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of
 from carbon_bank.foundation.web import Reading
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
@@ -71,11 +71,6 @@ async def list_due_households(
 ) -> Page[DueHouseholdRead]:
     """Something that the settlement would read was recorded after it looked. Whether points differ, the restatement says."""
     found = await service.due_households(session, actor, settlement_id, batch_id)
-    key = read_cursor(cursor, (int,))
-    rows = found.filter(found["household_id"] > (int(key[0]) if key else 0)).head(limit + 1).to_dicts()
-    items, following = page_of(rows, limit, _household)
+    rows = found.filter(found["household_id"] > id_in(cursor)).head(limit + 1).to_dicts()
+    items, following = page_of(rows, limit, lambda row: [row["household_id"]])
     return Page(items=[DueHouseholdRead.model_validate(item) for item in items], next=following)
-
-
-def _household(row: dict[str, Any]) -> list[int | str]:
-    return [row["household_id"]]

@@ -74,18 +74,13 @@ async def _due(session: ReadSession, settlement: Settlement, batch_id: int | Non
         .agg(
             pl.col("commodity").unique().sort().alias("commodities"), pl.col("readings").sum(), pl.col("revised").sum()
         )
-        .with_columns(tenure_changed=pl.lit(False))
     )
     moved = pl.Series("household_id", [], dtype=pl.Int64)
     if batch_id is None:
         moved = await registry.changed_after(session, city_id, as_of, period.first_day, period.end_day)
-    by_reading = by_reading.with_columns(tenure_changed=pl.col("household_id").is_in(moved.implode()))
-    others = moved.filter(~moved.is_in(by_reading["household_id"].implode())).alias("household_id").to_frame()
-    by_tenure = others.with_columns(
-        commodities=pl.lit([], pl.List(pl.String)),
-        readings=pl.lit(0, pl.Int64),
-        revised=pl.lit(0, pl.Int64),
-        tenure_changed=pl.lit(True),
-    )
-    names = DUE_SCHEMA.names()
-    return pl.concat([by_reading.select(names), by_tenure.select(names)]).cast(DUE_SCHEMA).sort("household_id")
+    by_tenure = moved.to_frame().with_columns(tenure_changed=pl.lit(True))
+    due = by_reading.join(by_tenure, on="household_id", how="full", coalesce=True)
+    # Of whom only a tenure changed no reading was recorded: none, not an unknown number.
+    counts = pl.col("readings", "revised").fill_null(0)
+    due = due.with_columns(counts, pl.col("commodities").fill_null([]), pl.col("tenure_changed").fill_null(False))
+    return due.select(DUE_SCHEMA.names()).cast(DUE_SCHEMA).sort("household_id")

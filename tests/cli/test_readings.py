@@ -27,18 +27,22 @@ FOREIGN = "A-g,gas,2026-03-01,2026-04-01,100,m3"
 
 
 @pytest.fixture
-def run(
+def bank(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     database_url: str,
     small_city: SmallCity,
     tmp_path: Path,
 ) -> Run:
+    return typed(monkeypatch, capsys, database_url, tmp_path)
+
+
+@pytest.fixture
+def run(bank: Run) -> Run:
     """Import a file of the city's electricity."""
-    carbon_bank = typed(monkeypatch, capsys, database_url, tmp_path)
 
     def imported(file: str, *options: str, utility: str = "elec") -> Done:
-        return carbon_bank("readings", "import", file, "--city", "here", "--utility", utility, *options)
+        return bank("readings", "import", file, "--city", "here", "--utility", utility, *options)
 
     return imported
 
@@ -168,17 +172,6 @@ def test_what_cannot_be_read_or_is_not_there_ends_with_2_and_a_sentence(
     assert recorded(owner) == []
 
 
-@pytest.fixture
-def bank(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    database_url: str,
-    small_city: SmallCity,
-    tmp_path: Path,
-) -> Run:
-    return typed(monkeypatch, capsys, database_url, tmp_path)
-
-
 def test_a_saved_mapping_is_named_with_a_file(bank: Run, run: Run, write: Callable[..., str], tmp_path: Path) -> None:
     place = ("--city", "here", "--utility", "elec")
     text = (
@@ -187,7 +180,10 @@ def test_a_saved_mapping_is_named_with_a_file(bank: Run, run: Run, write: Callab
     )
     (tmp_path / "own.yaml").write_text(text, "utf-8")
     file = write("A-e,2026-03-01,2026-04-01,100", header="account,from,to,kwh")
-    assert "no example of that name" in run(file, "--mapping", "monthly").stderr
+    assert (
+        "no mapping of that name that elec saved, and no example of that name"
+        in run(file, "--mapping", "monthly").stderr
+    )
     saved = bank("readings", "mapping", "save", "monthly", "own.yaml", *place)
     assert saved.stdout == "monthly version 1 of elec. Name it: --mapping monthly\n", saved.stderr
     assert bank("readings", "mapping", "show", "monthly", *place).stdout == text
