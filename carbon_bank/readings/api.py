@@ -6,8 +6,9 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, with_config
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
@@ -39,33 +40,35 @@ def _exact_text(value: object) -> object:
 Quantity = Annotated[Text, BeforeValidator(_exact_text)]
 
 
-class Row(BaseModel):
+@with_config(ConfigDict(extra="forbid"))
+class Row(TypedDict, total=False):
     """One reading as it stands on a bill. Everything is text, so that no number is rounded on the way.
 
     A row that does not hold is refused on its own; only an unknown field refuses the whole request.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    commodity: Text = Field(None, description="electricity, gas or water.", examples=["electricity"])
-    customer_number: Text = Field(None, examples=["3001"])
-    meter_number: Text = Field(None, description="Where one customer has several meters.")
-    period_start: Text = Field(None, description="First day, counted.", examples=["2026-03-01"])
-    period_end: Text = Field(
-        None, description="Last day, not counted: the first day of the next reading.", examples=["2026-04-01"]
-    )
-    quantity: Quantity = Field(None, description="Decimal text, or a whole number.", examples=["310.5"])
-    unit: Text = Field(None, description="kWh, m3, ...", examples=["kWh"])
-    register_start: Quantity = Field(
-        None, description="What the register showed at the start, and register_end at the end, in place of a quantity."
-    )
-    register_end: Quantity = None
-    quality: Text = Field(None, description="actual (if left out), estimated, customer or corrected.")
-    reason: Text = Field(None, description="Needed where another value stands: " + ", ".join(Reason) + ".")
-    reason_text: Text = Field(None, description="Needed with the reason other.")
-    cancel: Text = Field(
-        None, description="`yes` takes back the reading of exactly this period; needs a reason, no quantity."
-    )
+    commodity: Annotated[Text, Field(description="electricity, gas or water.", examples=["electricity"])]
+    customer_number: Annotated[Text, Field(examples=["3001"])]
+    meter_number: Annotated[Text, Field(description="Where one customer has several meters.")]
+    period_start: Annotated[Text, Field(description="First day, counted.", examples=["2026-03-01"])]
+    period_end: Annotated[
+        Text, Field(description="Last day, not counted: the first day of the next reading.", examples=["2026-04-01"])
+    ]
+    quantity: Annotated[Quantity, Field(description="Decimal text, or a whole number.", examples=["310.5"])]
+    unit: Annotated[Text, Field(description="kWh, m3, ...", examples=["kWh"])]
+    register_start: Annotated[
+        Quantity,
+        Field(
+            description="What the register showed at the start, and register_end at the end, in place of a quantity."
+        ),
+    ]
+    register_end: Quantity
+    quality: Annotated[Text, Field(description="actual (if left out), estimated, customer or corrected.")]
+    reason: Annotated[Text, Field(description="Needed where another value stands: " + ", ".join(Reason) + ".")]
+    reason_text: Annotated[Text, Field(description="Needed with the reason other.")]
+    cancel: Annotated[
+        Text, Field(description="`yes` takes back the reading of exactly this period; needs a reason, no quantity.")
+    ]
 
 
 class Batch(BaseModel):
@@ -75,13 +78,13 @@ class Batch(BaseModel):
     readings: list[Row] = Field(min_length=1, max_length=ROWS_MAX)
 
 
-class RowResult(BaseModel):
-    row: int = Field(description="1 for the first row sent.")
+class RowResult(TypedDict):
+    row: Annotated[int, Field(description="1 for the first row sent.")]
     status: Status
-    code: str | None = None
-    column: str | None = None
-    value: str | None = None
-    message: str | None = None
+    code: str | None
+    column: str | None
+    value: str | None
+    message: str | None
 
 
 class BatchRead(BaseModel):
@@ -127,18 +130,8 @@ async def send_readings(
     """Answers 200 when every row was taken (accepted, duplicate or revised) and 207 when one was refused, or waits in
     quarantine. Sending a batch again does no harm: its rows are duplicates."""
     place = await registry.place_of_utility(session, actor.of_utility())
-    rows = service.rows_from([row.model_dump() for row in batch.readings])
+    rows = service.rows_from(batch.readings)
     result = await service.record_readings(session, actor, now, place, rows, source="api", mode=batch.mode)
-    results = [RowResult(row=number, status=Status(status)) for number, status in enumerate(result.statuses, start=1)]
-    for refused in result.refused:
-        results[refused.line - 1] = RowResult(
-            row=refused.line,
-            status=Status(result.statuses[refused.line - 1]),
-            code=refused.code,
-            column=refused.column or None,
-            value=refused.value,
-            message=refused.message,
-        )
     response.status_code = 207 if result.refused else 200
     return BatchRead(
         batch_id=result.batch_id,
@@ -148,8 +141,20 @@ async def send_readings(
         revised=result.revised,
         refused=len(result.refused) - result.quarantined,
         quarantined=result.quarantined,
-        results=results,
+        results=_results(result),
     )
+
+
+def _results(result: service.BatchResult) -> list[RowResult]:
+    results = [
+        RowResult(row=row, status=Status(status), code=None, column=None, value=None, message=None)
+        for row, status in enumerate(result.statuses, start=1)
+    ]
+    for refused in result.refused:
+        told = results[refused.line - 1]
+        told["code"], told["message"] = refused.code, refused.message
+        told["column"], told["value"] = refused.column or None, refused.value
+    return results
 
 
 @router.get("", summary="Every revision of a meter's readings")

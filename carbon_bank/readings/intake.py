@@ -122,62 +122,27 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
              `rolled`: the quantity is right if the register went through its highest figure.
     """
     absent = [name for name in (*COLUMNS, *_FAULT) if name not in rows.columns]
-    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in absent)
-    rows = from_registers(
-        rows.with_columns(
-            pl.lit(None, kind).alias(name) for name, kind in _OF_METER.items() if name not in rows.columns
-        )
+    unknown = [(name, kind) for name, kind in _OF_METER.items() if name not in rows.columns]
+    rows = rows.with_columns(
+        *(pl.lit(None, pl.String).alias(name) for name in absent),
+        *(pl.lit(None, kind).alias(name) for name, kind in unknown),
     )
-    text = {name: pl.col(name).str.strip_chars() for name in COLUMNS}
-    given = {name: text[name].fill_null("") != "" for name in COLUMNS}
-    start, end = _day(text["period_start"]), _day(text["period_end"])
-    quantities = base_quantities(rows.select("quantity", text["commodity"], "calorific_value", text["unit"]))
-    rows = rows.with_columns(quantities["quantity_base"], quantities["quantity_error"])
-    cancel = given["cancel"]
-    quality = pl.when(given["quality"]).then(text["quality"]).otherwise(pl.lit(Quality.ACTUAL.value))
-    quantity_column = (
-        pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
+    rows = from_registers(rows.with_columns(pl.col(name).str.strip_chars().fill_null("") for name in COLUMNS))
+    # Step by step: Polars works out an expression anew wherever it stands.
+    parsed = base_quantities(rows).with_columns(
+        start=_day("period_start"),
+        end=_day("period_end"),
+        quality=pl.when(pl.col("quality") == "").then(pl.lit(Quality.ACTUAL.value)).otherwise("quality"),
+        cancels=pl.col("cancel") != "",
     )
-    checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]] = [
-        (pl.col("code").is_not_null(), pl.col("code"), pl.col("column")),
-        (~text["commodity"].is_in(list(Commodity)).fill_null(False), "readings.commodity", "commodity"),
-        *(
-            (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
-            for name in ("customer_number", "meter_number", "reason_text")
-        ),
-        (start.is_null(), "readings.date", "period_start"),
-        (end.is_null(), "readings.date", "period_end"),
-        (end <= start, "readings.period_order", "period_end"),
-        ((end - start).dt.total_days() > PERIOD_DAYS_MAX, "readings.period_too_long", "period_end"),
-        (end > today, "readings.future", "period_end"),
-        (cancel & (text["cancel"] != "yes"), "readings.cancel", "cancel"),
-        (~cancel & pl.col("register_code").is_not_null(), pl.col("register_code"), pl.col("register_column")),
-        (~cancel & pl.col("quantity_error").is_not_null(), pl.col("quantity_error"), quantity_column),
-        (~quality.is_in(list(Quality)), "readings.quality", "quality"),
-        (given["reason"] & ~text["reason"].is_in(list(Reason)), "readings.reason", "reason"),
-        ((text["reason"] == Reason.OTHER) & ~given["reason_text"], "readings.reason_text", "reason_text"),
-        (cancel & ~given["reason"], "readings.revision_needs_reason", "reason"),
-    ]
-    parsed = rows.with_columns(
-        _first_fault(checks, 1).alias("code"),
-        _first_fault(checks, 2).alias("column"),
-        start.alias("start_day"),
-        end.alias("end_day"),
-        pl.when(~cancel).then("quantity_base").alias("quantity_whole"),
-        quality.cast(QUALITY_DTYPE, strict=False).alias("quality_kind"),
-        pl.when(given["reason"]).then(text["reason"]).alias("reason_code"),
-        pl.when(given["reason_text"]).then(text["reason_text"]).alias("reason_words"),
-        cancel.alias("cancels"),
-    )
-    return parsed.select(
+    return _with_faults(parsed, _checks(today)).select(
         *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT),
         "line",
-        pl.col("start_day").alias("period_start"),
-        pl.col("end_day").alias("period_end"),
-        pl.col("quantity_whole").alias("quantity"),
-        pl.col("quality_kind").alias("quality"),
-        pl.col("reason_code").alias("reason"),
-        pl.col("reason_words").alias("reason_text"),
+        pl.col("start").alias("period_start"),
+        pl.col("end").alias("period_end"),
+        pl.when(~pl.col("cancels")).then("quantity_base").alias("quantity"),
+        pl.col("quality").cast(QUALITY_DTYPE, strict=False),
+        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in ("reason", "reason_text")),
         pl.col("cancels").alias("cancel"),
         pl.col("rolled") & ~pl.col("cancels"),
         "code",
@@ -185,15 +150,59 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     )
 
 
-def _day(text: pl.Expr) -> pl.Expr:
-    return pl.when(text.str.contains(_DAY)).then(text).str.to_date("%Y-%m-%d", strict=False)
-
-
-def _first_fault(checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]], part: int) -> pl.Expr:
-    values = [(check[0], check[part]) for check in checks]
-    return pl.coalesce(
-        pl.when(wrong).then(pl.lit(value) if isinstance(value, str) else value) for wrong, value in values
+def _checks(today: date) -> list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]]:
+    """What can be wrong with a row (never null), its code and its column, in the order in which it is told."""
+    cancels, start, end = pl.col("cancels"), pl.col("start"), pl.col("end")
+    quantity_column = (
+        pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
     )
+    return [
+        (pl.col("code").is_not_null(), pl.col("code"), pl.col("column")),
+        (~pl.col("commodity").is_in(list(Commodity)), "readings.commodity", "commodity"),
+        *(
+            (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
+            for name in ("customer_number", "meter_number", "reason_text")
+        ),
+        (start.is_null(), "readings.date", "period_start"),
+        (end.is_null(), "readings.date", "period_end"),
+        ((end <= start).fill_null(False), "readings.period_order", "period_end"),
+        (
+            ((end - start).dt.total_days() > PERIOD_DAYS_MAX).fill_null(False),
+            "readings.period_too_long",
+            "period_end",
+        ),
+        ((end > today).fill_null(False), "readings.future", "period_end"),
+        (cancels & (pl.col("cancel") != "yes"), "readings.cancel", "cancel"),
+        (~cancels & pl.col("register_code").is_not_null(), pl.col("register_code"), pl.col("register_column")),
+        (~cancels & pl.col("quantity_error").is_not_null(), pl.col("quantity_error"), quantity_column),
+        (~pl.col("quality").is_in(list(Quality)), "readings.quality", "quality"),
+        ((pl.col("reason") != "") & ~pl.col("reason").is_in(list(Reason)), "readings.reason", "reason"),
+        ((pl.col("reason") == Reason.OTHER) & (pl.col("reason_text") == ""), "readings.reason_text", "reason_text"),
+        (cancels & (pl.col("reason") == ""), "readings.revision_needs_reason", "reason"),
+    ]
+
+
+def _with_faults(rows: pl.DataFrame, checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]]) -> pl.DataFrame:
+    """The rows with the first fault of each. What it is called is worked out for the rows that have one: few."""
+    faulty = rows.filter(pl.any_horizontal(wrong for wrong, _, _ in checks))
+    if not faulty.height:
+        return rows
+    faults = faulty.select(
+        "line",
+        *(
+            pl.coalesce(
+                pl.when(check[0]).then(pl.lit(check[part]) if isinstance(check[part], str) else check[part])
+                for check in checks
+            ).alias(name)
+            for part, name in ((1, "code"), (2, "column"))
+        ),
+    )
+    return rows.drop(_FAULT).join(faults, on="line", how="left", maintain_order="left")
+
+
+def _day(name: str) -> pl.Expr:
+    text = pl.col(name)
+    return pl.when(text.str.contains(_DAY)).then(text).str.to_date("%Y-%m-%d", strict=False)
 
 
 class _Standing(NamedTuple):
@@ -246,7 +255,9 @@ def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
 def _peculiar_meters(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
     """Meters with a reason, a cancellation, or two periods that touch the same day."""
     periods = pl.concat([rows.select(KEY), standing.select(KEY)]).sort(KEY)
-    touching = periods.filter(pl.col("period_start") < pl.col("period_end").shift(1).cum_max().over("meter_id"))
+    # Where any two touch, two neighbours do: the next to begin begins before the first has ended.
+    before = pl.col("meter_id").shift(1) == pl.col("meter_id"), pl.col("period_end").shift(1) > pl.col("period_start")
+    touching = periods.filter(*before)
     marked = rows.filter(pl.col("cancel") | pl.col("reason").is_not_null())
     return pl.concat([touching.select("meter_id"), marked.select("meter_id")]).unique()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -259,10 +259,12 @@ async def list_revisions(
     return await queries.list_revisions(session, meter_id, after, limit)
 
 
-def rows_from(rows: Sequence[dict[str, str | int | None]]) -> pl.DataFrame:
-    """Rows as sent in JSON to a frame of text, numbered from 1."""
+def rows_from(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows as sent in JSON, each value a text or nothing, to a frame of text, numbered from 1."""
+    given = set().union(*rows)
+    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
     text = {
-        name: pl.Series(name, [None if row.get(name) is None else str(row[name]) for row in rows], dtype=pl.String)
+        name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) if name in given else nothing
         for name in COLUMNS
     }
     return pl.DataFrame({"line": pl.Series(range(1, len(rows) + 1), dtype=pl.Int32), **text})
