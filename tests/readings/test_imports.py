@@ -362,7 +362,7 @@ async def test_a_mistake_of_the_bank_in_reading_a_file_ends_its_import(
         raise ZeroDivisionError
 
     location = (await send(utility, name="march.csv")).headers["Location"]
-    monkeypatch.setattr(worker.known, "read", broken)
+    monkeypatch.setattr(worker.imports.known, "read", broken)
     await work(database, settings)
     row = await seen(utility, location)
     assert (row["state"], row["failure_code"]) == ("failed", "formats.unexpected")

@@ -1,0 +1,24 @@
+"""Background jobs: the loops around the steps of long work, each step a transaction of its own.
+
+Runs inside `serve`, or as processes of its own (`carbon-bank work`). Any of them may be killed at any moment: the next one
+goes on at the next chunk or bucket.
+"""
+
+from __future__ import annotations
+
+from carbon_bank.worker.comparisons import compare_over_city
+from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.queue import queue_of, work, working_inside
+from carbon_bank.worker.settlements import compute, post
+
+__all__ = [
+    "compare_over_city",
+    "compute",
+    "import_readings",
+    "look_after_readings",
+    "post",
+    "queue_of",
+    "store_of",
+    "work",
+    "working_inside",
+]

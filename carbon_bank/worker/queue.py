@@ -1,0 +1,120 @@
+"""The job queue: which tasks there are, workers that take them up, and jobs whose worker died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import procrastinate
+import structlog
+
+from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
+from carbon_bank.foundation.jobs import QUEUE
+from carbon_bank.programme.compare_service import COMPARE_TASK
+from carbon_bank.readings.import_service import IMPORT_TASK
+from carbon_bank.settings import Settings
+from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
+from carbon_bank.worker.comparisons import compare_over_city
+from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.settlements import compute, post
+
+EVERY_FIVE_MINUTES = "*/5 * * * *"
+RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+
+log = structlog.get_logger()
+
+
+def queue_of(database: Database, settings: Settings) -> procrastinate.App:
+    """The job queue in the bank's database, with the tasks that are known."""
+    connector = procrastinate.PsycopgConnector(
+        conninfo=plain_url(database.url),
+        min_size=1,
+        max_size=3,
+        kwargs={"options": f"-c role={APP_ROLE} -c timezone=UTC", "application_name": "carbon-bank worker"},
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=COMPUTE_TASK, queue=QUEUE, retry=RETRIES)
+    async def compute_settlement(settlement_id: int) -> None:
+        await compute(database, settlement_id, settings.chunk_households)
+
+    @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES)
+    async def compare_policies(comparison_id: int) -> None:
+        await compare_over_city(database, comparison_id, settings.chunk_households)
+
+    @app.task(name=IMPORT_TASK, queue=QUEUE, retry=RETRIES)
+    async def import_file(import_id: int) -> None:
+        await import_readings(database, store_of(settings), import_id)
+
+    @app.periodic(cron=EVERY_FIVE_MINUTES)
+    @app.task(name="look_after_readings", queue=QUEUE, queueing_lock="look_after_readings")
+    async def look_after(timestamp: int) -> None:
+        await look_after_readings(database, settings)
+
+    @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
+    async def post_settlement(settlement_id: int) -> None:
+        await post(database, settlement_id, settings.bucket_households)
+
+    return app
+
+
+async def work(
+    database: Database, settings: Settings, *, until_empty: bool = False, look_again_seconds: float = 30
+) -> None:
+    """Work the jobs: until cancelled, or until none is waiting.
+
+    Args: look_again_seconds: how often to look for jobs whose worker died. One that was just killed counts as alive for half
+          a minute, so a worker that is started at once in its place finds them only later.
+    """
+    async with queue_of(database, settings).open_async() as app:
+        await _take_up_lost_jobs(app)
+        looking = asyncio.create_task(_keep_looking(app, look_again_seconds))
+        try:
+            await app.run_worker_async(queues=[QUEUE], wait=not until_empty, install_signal_handlers=False)
+        finally:
+            looking.cancel()
+            with suppress(asyncio.CancelledError):
+                await looking
+
+
+async def _keep_looking(app: procrastinate.App, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await _take_up_lost_jobs(app)
+        except procrastinate.exceptions.ConnectorException as error:
+            log.warning("could not look for lost jobs; looking again later", error=repr(error))
+
+
+async def _take_up_lost_jobs(app: procrastinate.App) -> None:
+    """Put jobs whose worker died back into the queue."""
+    for job in await app.job_manager.get_stalled_jobs():
+        try:
+            await app.job_manager.retry_job(job)
+        except procrastinate.exceptions.ConnectorException:
+            log.info("another worker took the job up first", job_id=job.id)
+
+
+@asynccontextmanager
+async def working_inside(database: Database, settings: Settings) -> AsyncIterator[None]:
+    """A worker beside whatever runs in this block."""
+    task = asyncio.create_task(_work_on(database, settings))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _work_on(database: Database, settings: Settings) -> None:
+    """Work, and begin again after a pause where the database went away."""
+    while True:
+        try:
+            await work(database, settings)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.error("the worker stopped; it begins again in 5 seconds", error=repr(error))
+            await asyncio.sleep(5)
