@@ -17,11 +17,14 @@ async def open_accounts(session: WriteSession, household_ids: Sequence[int]) -> 
     await session.sql(statement, {"ids": list(household_ids)})
 
 
-async def lock_accounts(session: WriteSession, grants: str) -> None:
-    await session.sql(
-        f"SELECT count(*) FROM (SELECT 1 FROM account WHERE household_id IN (SELECT household_id FROM {grants}) "
-        "ORDER BY household_id FOR NO KEY UPDATE) AS locked"
-    )
+async def lock_accounts(session: WriteSession, grants: str) -> int:
+    """Lock the accounts of a temporary table, in order. Returns how many of them are in debt."""
+    statement = f"""
+        SELECT count(*) FILTER (WHERE debt > 0)
+        FROM (SELECT debt FROM account WHERE household_id IN (SELECT household_id FROM {grants})
+              ORDER BY household_id FOR NO KEY UPDATE) AS locked
+    """
+    return int((await session.sql(statement)).scalar_one())
 
 
 async def add_journal(session: WriteSession, journal: Journal) -> None:
@@ -79,6 +82,18 @@ async def add_lots(session: WriteSession, grants: str, journal: UUID, expires_on
     await session.sql(statement, {"journal": journal, "expires_on": expires_on})
 
 
+async def note_repaid(session: WriteSession, grants: str, journal: UUID) -> None:
+    """What a grant's own lot gave at once, to pay off debt."""
+    statement = f"""
+        INSERT INTO lot_use (household_id, seq, lot_id, amount)
+        SELECT lot.household_id, lot.lot_id, lot.lot_id, lot.granted - lot.remaining
+        FROM lot JOIN posting ON posting.household_id = lot.household_id AND posting.seq = lot.lot_id
+        WHERE lot.household_id IN (SELECT household_id FROM {grants}) AND posting.journal_id = :journal
+          AND lot.remaining < lot.granted
+    """
+    await session.sql(statement, {"journal": journal})
+
+
 async def move_accounts(session: WriteSession, grants: str, journal: UUID) -> None:
     """Bring the accounts to the last posting of a journal."""
     statement = f"""
@@ -94,12 +109,12 @@ async def move_accounts(session: WriteSession, grants: str, journal: UUID) -> No
 
 
 async def settlement_sums(session: ReadSession, settlement_id: int) -> tuple[int, int]:
-    """Number and sum of the postings of a settlement."""
+    """Number and sum of the awards that were posted of a settlement."""
     statement = (
         select(func.count(), func.coalesce(func.sum(Posting.amount), 0))
         .select_from(Posting)
         .join(Journal, col(Journal.id) == col(Posting.journal_id))
-        .where(col(Journal.settlement_id) == settlement_id)
+        .where(col(Journal.settlement_id) == settlement_id, col(Journal.kind) == "award")
     )
     count, total = (await session.exec(statement)).one()
     return count, int(total)

@@ -48,13 +48,15 @@ async def post_awards(
     Accounts are locked first, in order; debt is paid off before anything becomes available. Where nothing is left to post,
     nothing is written, not even a journal.
     """
-    await queries.lock_accounts(session, GRANTS)
+    debtors = await queries.lock_accounts(session, GRANTS)
     journal = Journal(id=uuid7(now), city_id=city_id, kind="award", settlement_id=settlement_id, by=by, recorded_at=now)
     count, total = await queries.post_grants(session, GRANTS, journal.id, settlement_id, effective_on, now)
     if count == 0:
         return Posted(0, 0)
     await queries.add_journal(session, journal)
     await queries.add_lots(session, GRANTS, journal.id, expires_on)
+    if debtors:
+        await queries.note_repaid(session, GRANTS, journal.id)
     await queries.move_accounts(session, GRANTS, journal.id)
     return Posted(count, total)
 

@@ -1,4 +1,4 @@
-"""Accounts, journals, postings and lots. Keys lead with household_id, so that the tables can be spread over nodes.
+"""Accounts, journals, postings, lots and holds. Keys lead with household_id, so that the tables can be spread over nodes.
 
 For the same reason a posting names its journal without a foreign key: the journal of a batch belongs to many households.
 """
@@ -13,6 +13,26 @@ from sqlmodel import Field, SQLModel
 
 from carbon_bank.foundation.tables import Moment, big, instant, reference, words
 
+_KINDS = """
+    CASE kind
+        WHEN 'award' THEN contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL
+        WHEN 'restatement' THEN settlement_id IS NOT NULL AND restatement_id IS NOT NULL
+                                AND (amount > 0 AND contra = 'issuance' OR amount < 0 AND contra = 'clawback')
+        WHEN 'adjustment' THEN contra = 'adjustment' AND amount <> 0
+        WHEN 'hold' THEN contra IS NULL AND amount = 0 AND hold_id = seq
+        WHEN 'release' THEN contra IS NULL AND amount = 0 AND hold_id < seq
+        WHEN 'redemption' THEN contra = 'redeemed' AND amount < 0 AND hold_id < seq
+        WHEN 'expiry' THEN contra = 'expired' AND amount < 0
+        WHEN 'closing' THEN contra = 'expired' AND amount < 0
+        WHEN 'reversal' THEN contra IN ('clawback', 'redeemed', 'adjustment') AND amount <> 0 AND reverses < seq
+        WHEN 'write_off' THEN contra = 'adjustment' AND amount > 0
+        ELSE false
+    END
+    AND (contra IS NOT NULL OR amount = 0)
+    AND (kind = 'reversal' OR reverses IS NULL)
+    AND (kind IN ('hold', 'release', 'redemption') OR hold_id IS NULL)
+"""
+
 
 class Account(SQLModel, table=True):
     __tablename__ = "account"
@@ -21,6 +41,7 @@ class Account(SQLModel, table=True):
         CheckConstraint("held >= 0", name="held"),
         CheckConstraint("debt >= 0", name="debt"),
         CheckConstraint("version >= 0", name="version"),
+        CheckConstraint("debt = 0 OR available = 0", name="debt_first"),
     )
 
     household_id: int = reference("household.id", primary_key=True)
@@ -28,11 +49,21 @@ class Account(SQLModel, table=True):
     held: int = big(default=0)
     debt: int = big(default=0)
     version: int = big(default=0)
+    closed_at: Moment | None = instant(default=None)
 
 
 class Journal(SQLModel, table=True):
+    """One operation, or one bucket of a batch. `household_id`: whose account, where it is one; `subject`: what it was done for,
+    as `redemption:12`."""
+
     __tablename__ = "journal"
-    __table_args__ = (CheckConstraint("kind IN ('award')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('adjustment', 'award', 'closing', 'expiry', 'hold', 'redemption', 'release', 'restatement', 'reversal')",
+            name="kind",
+        ),
+        CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="reverses"),
+    )
 
     id: UUID = Field(primary_key=True)
     city_id: int = reference("city.id")
@@ -40,17 +71,21 @@ class Journal(SQLModel, table=True):
     settlement_id: int | None = big(default=None, index=True)
     by: str = words()
     recorded_at: Moment = instant()
+    household_id: int | None = big(default=None)
+    subject: str | None = words(default=None)
+    reason: str | None = words(default=None)
+    reverses: UUID | None = Field(default=None, unique=True)
 
 
 class Posting(SQLModel, table=True):
+    """`hold_id`: the hold that it begins (its own `seq`) or ends; `reverses`: the `seq` that it takes back."""
+
     __tablename__ = "posting"
     __table_args__ = (
         ForeignKeyConstraint(["household_id"], ["account.household_id"]),
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint("available_after >= 0 AND held_after >= 0 AND debt_after >= 0", name="after"),
-        CheckConstraint(
-            "kind = 'award' AND contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL", name="kind"
-        ),
+        CheckConstraint(_KINDS, name="kind"),
         Index(
             "posting_award_key",
             "household_id",
@@ -59,13 +94,30 @@ class Posting(SQLModel, table=True):
             unique=True,
             postgresql_where=text("kind = 'award'"),
         ),
+        Index(
+            "posting_restatement_key",
+            "household_id",
+            "restatement_id",
+            "commodity",
+            unique=True,
+            postgresql_where=text("kind = 'restatement'"),
+        ),
+        Index(
+            "posting_reverses_key",
+            "household_id",
+            "reverses",
+            unique=True,
+            postgresql_where=text("reverses IS NOT NULL"),
+        ),
+        # Journals are named by their time, and postings stand in its order: a summary of blocks finds those of one.
+        Index("posting_journal_idx", "journal_id", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
     )
 
     household_id: int = big(primary_key=True)
     seq: int = big(primary_key=True)
     journal_id: UUID
     kind: str = words()
-    contra: str = words()
+    contra: str | None = words(default=None)
     amount: int = big()
     available_after: int = big()
     held_after: int = big()
@@ -74,6 +126,9 @@ class Posting(SQLModel, table=True):
     recorded_at: Moment = instant()
     settlement_id: int | None = big(default=None)
     commodity: str | None = words(default=None)
+    hold_id: int | None = big(default=None)
+    reverses: int | None = big(default=None)
+    restatement_id: int | None = big(default=None)
 
 
 class Lot(SQLModel, table=True):
@@ -81,6 +136,12 @@ class Lot(SQLModel, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["household_id", "lot_id"], ["posting.household_id", "posting.seq"]),
         CheckConstraint("granted > 0 AND remaining BETWEEN 0 AND granted", name="remaining"),
+        Index(
+            "lot_expiring_idx",
+            "expires_on",
+            "household_id",
+            postgresql_where=text("remaining > 0 AND expires_on IS NOT NULL"),
+        ),
     )
 
     household_id: int = big(primary_key=True)
@@ -91,14 +152,37 @@ class Lot(SQLModel, table=True):
 
 
 class LotUse(SQLModel, table=True):
+    """What a posting took from a lot, or, below zero, gave back to it."""
+
     __tablename__ = "lot_use"
     __table_args__ = (
         ForeignKeyConstraint(["household_id", "seq"], ["posting.household_id", "posting.seq"]),
         ForeignKeyConstraint(["household_id", "lot_id"], ["lot.household_id", "lot.lot_id"]),
-        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("amount <> 0", name="amount"),
     )
 
     household_id: int = big(primary_key=True)
     seq: int = big(primary_key=True)
     lot_id: int = big(primary_key=True)
     amount: int = big()
+
+
+class Hold(SQLModel, table=True):
+    """Points set aside until a deadline; `hold_id` is the `seq` of its posting. It ends once: `spent` of them left."""
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        ForeignKeyConstraint(["household_id", "hold_id"], ["posting.household_id", "posting.seq"]),
+        ForeignKeyConstraint(["household_id", "ended_seq"], ["posting.household_id", "posting.seq"]),
+        CheckConstraint("points > 0", name="points"),
+        CheckConstraint(
+            "(ended_seq IS NULL) = (spent IS NULL) AND spent BETWEEN 0 AND points AND ended_seq > hold_id", name="ended"
+        ),
+    )
+
+    household_id: int = big(primary_key=True)
+    hold_id: int = big(primary_key=True)
+    points: int = big()
+    deadline_at: Moment = instant()
+    ended_seq: int | None = big(default=None)
+    spent: int | None = big(default=None)
