@@ -25,18 +25,18 @@ POSTING_KIND = """
     CASE kind
         WHEN 'award' THEN contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL
         WHEN 'restatement' THEN settlement_id IS NOT NULL AND restatement_id IS NOT NULL
-                                AND (amount > 0 AND contra = 'issuance' OR amount < 0 AND contra = 'clawback')
-        WHEN 'adjustment' THEN contra = 'adjustment' AND amount <> 0
+                                AND (amount > 0 AND contra = 'issuance' OR amount <= 0 AND contra = 'clawback')
+        WHEN 'adjustment' THEN contra = 'adjustment'
         WHEN 'hold' THEN contra IS NULL AND amount = 0 AND hold_id = seq
         WHEN 'release' THEN contra IS NULL AND amount = 0 AND hold_id < seq
         WHEN 'redemption' THEN contra = 'redeemed' AND amount < 0 AND hold_id < seq
         WHEN 'expiry' THEN contra = 'expired' AND amount < 0
         WHEN 'closing' THEN contra = 'expired' AND amount < 0
-        WHEN 'reversal' THEN contra IN ('clawback', 'redeemed', 'adjustment') AND amount <> 0 AND reverses < seq
-        WHEN 'write_off' THEN contra = 'adjustment' AND amount > 0
+        WHEN 'reversal' THEN contra IN ('clawback', 'redeemed', 'adjustment') AND reverses < seq
         ELSE false
     END
-    AND (contra IS NOT NULL OR amount = 0)
+    AND forgiven >= 0 AND (forgiven = 0 OR kind IN ('restatement', 'adjustment', 'reversal') AND amount <= 0)
+    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release'))
     AND (kind = 'reversal' OR reverses IS NULL)
     AND (kind IN ('hold', 'release', 'redemption') OR hold_id IS NULL)
 """
@@ -103,6 +103,7 @@ def upgrade() -> None:
     op.create_check_constraint(op.f('journal_reverses_check'), 'journal', "(kind = 'reversal') = (reverses IS NOT NULL)")
     op.create_unique_constraint(op.f('journal_reverses_key'), 'journal', ['reverses'])
     op.alter_column('posting', 'contra', nullable=True)
+    op.add_column('posting', sa.Column('forgiven', sa.BigInteger(), server_default='0', nullable=False))
     for name in ('hold_id', 'reverses', 'restatement_id'):
         op.add_column('posting', sa.Column(name, sa.BigInteger(), nullable=True))
     op.drop_constraint(op.f('posting_kind_check'), 'posting')
@@ -227,7 +228,7 @@ def downgrade() -> None:
     op.drop_constraint(op.f('posting_kind_check'), 'posting')
     op.create_check_constraint(op.f('posting_kind_check'), 'posting',
                                "kind = 'award' AND contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL")
-    for name in ('hold_id', 'reverses', 'restatement_id'):
+    for name in ('forgiven', 'hold_id', 'reverses', 'restatement_id'):
         op.drop_column('posting', name)
     op.alter_column('posting', 'contra', nullable=False)
     op.drop_constraint(op.f('journal_reverses_key'), 'journal')

@@ -3,16 +3,16 @@
 -- What is refused comes back as a word in `refusal` and the number behind it in `fact`; the caller rolls back.
 
 CREATE TYPE ledger_result AS (
-    refusal text, fact bigint, seq bigint, available bigint, held bigint, debt bigint, written_off bigint
+    refusal text, fact bigint, seq bigint, available bigint, held bigint, debt bigint, forgiven bigint
 );
 
 CREATE FUNCTION ledger_refused(word text, fact bigint DEFAULT NULL) RETURNS ledger_result LANGUAGE sql IMMUTABLE AS $$
     SELECT word, fact, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint
 $$;
 
-CREATE FUNCTION ledger_done(acc account, number bigint, written_off bigint DEFAULT 0)
+CREATE FUNCTION ledger_done(acc account, forgiven bigint DEFAULT 0)
 RETURNS ledger_result LANGUAGE sql IMMUTABLE AS $$
-    SELECT NULL::text, NULL::bigint, number, acc.available, acc.held, acc.debt, written_off
+    SELECT NULL::text, NULL::bigint, acc.version, acc.available, acc.held, acc.debt, forgiven
 $$;
 
 -- One posting, and the account moved to it.
@@ -20,15 +20,16 @@ CREATE FUNCTION ledger_add(
     account_before account, for_journal uuid, of_kind text, against text, points bigint,
     available_next bigint, held_next bigint, debt_next bigint, effective date, at timestamptz,
     of_hold bigint DEFAULT NULL, taken_back bigint DEFAULT NULL,
-    of_settlement bigint DEFAULT NULL, of_restatement bigint DEFAULT NULL, of_commodity text DEFAULT NULL
+    of_settlement bigint DEFAULT NULL, of_restatement bigint DEFAULT NULL, of_commodity text DEFAULT NULL,
+    not_asked bigint DEFAULT 0
 ) RETURNS account LANGUAGE plpgsql AS $$
 DECLARE moved account;
 BEGIN
     INSERT INTO posting (household_id, seq, journal_id, kind, contra, amount, available_after, held_after, debt_after,
-                         effective_on, recorded_at, hold_id, reverses, settlement_id, restatement_id, commodity)
+                         effective_on, recorded_at, hold_id, reverses, settlement_id, restatement_id, commodity, forgiven)
     VALUES (account_before.household_id, account_before.version + 1, for_journal, of_kind, against, points,
             available_next, held_next, debt_next, effective, at, of_hold, taken_back,
-            of_settlement, of_restatement, of_commodity);
+            of_settlement, of_restatement, of_commodity, not_asked);
     UPDATE account SET available = available_next, held = held_next, debt = debt_next, version = version + 1
     WHERE household_id = account_before.household_id RETURNING * INTO moved;
     RETURN moved;
@@ -110,7 +111,7 @@ BEGIN
                       of_hold => acc.version + 1);
     PERFORM ledger_take(of_household, acc.version, points);
     INSERT INTO hold (household_id, hold_id, points, deadline_at) VALUES (of_household, acc.version, points, deadline);
-    RETURN ledger_done(acc, acc.version);
+    RETURN ledger_done(acc);
 END $$;
 
 -- End a hold, once: `spent` points leave, the rest returns to its lots, after any debt. Nothing spent: it is void.
@@ -138,7 +139,7 @@ BEGIN
     PERFORM ledger_give_back(of_household, ARRAY[of_hold], acc.version, back - repaid);
     UPDATE hold SET ended_seq = acc.version, spent = ledger_end_hold.spent
     WHERE household_id = of_household AND hold_id = of_hold;
-    RETURN ledger_done(acc, acc.version);
+    RETURN ledger_done(acc);
 END $$;
 
 -- Points come in: debt is paid off first, the whole is one lot.
@@ -162,11 +163,11 @@ BEGIN
     IF repaid > 0 THEN
         INSERT INTO lot_use (household_id, seq, lot_id, amount) VALUES (of_household, acc.version, acc.version, repaid);
     END IF;
-    RETURN ledger_done(acc, acc.version);
+    RETURN ledger_done(acc);
 END $$;
 
--- Points are taken, `first_lot` before all others. What was spent becomes debt; what the debt would have beyond its limit is
--- written off, and so is what `first_lot` lost by expiring: nobody owes points that they never spent.
+-- Points are taken, `first_lot` before all others. What was spent becomes debt. Not asked back is what the debt would have
+-- beyond its limit, and what `first_lot` lost by expiring: nobody owes points that they never spent.
 CREATE FUNCTION ledger_claw(
     of_household bigint, for_journal uuid, of_kind text, against text, points bigint, first_lot bigint, debt_max bigint,
     effective date, today date, at timestamptz, taken_back bigint DEFAULT NULL,
@@ -177,26 +178,22 @@ DECLARE
     lost bigint;
     taken bigint;
     owed bigint;
-    excess bigint;
-    number bigint;
 BEGIN
     acc := ledger_open(of_household, for_journal, today, at);
     IF acc.household_id IS NULL THEN RETURN ledger_refused('unknown'); END IF;
-    SELECT least(points, coalesce(sum(lot_use.amount), 0)) INTO lost FROM lot_use JOIN posting USING (household_id, seq)
+    SELECT coalesce(sum(lot_use.amount), 0) INTO lost FROM lot_use JOIN posting USING (household_id, seq)
     WHERE household_id = of_household AND lot_use.lot_id = first_lot AND posting.kind IN ('expiry', 'closing');
+    lost := least(points, greatest(lost - (SELECT coalesce(sum(forgiven), 0) FROM posting
+                                           WHERE household_id = of_household AND kind = 'restatement'
+                                             AND settlement_id = of_settlement AND commodity = of_commodity), 0));
     taken := least(points - lost, acc.available);
-    owed := points - lost - taken;
-    excess := lost + greatest(least(owed, acc.debt + owed - debt_max), 0);
-    acc := ledger_add(acc, for_journal, of_kind, against, -points, acc.available - taken, acc.held,
-                      acc.debt + points - taken, effective, at, taken_back => taken_back,
-                      of_settlement => of_settlement, of_restatement => of_restatement, of_commodity => of_commodity);
-    number := acc.version;
-    PERFORM ledger_take(of_household, number, taken, first_lot);
-    IF excess > 0 THEN
-        acc := ledger_add(acc, for_journal, 'write_off', 'adjustment', excess, acc.available, acc.held,
-                          acc.debt - excess, effective, at);
-    END IF;
-    RETURN ledger_done(acc, number, excess);
+    owed := greatest(least(points - lost - taken, debt_max - acc.debt), 0);
+    acc := ledger_add(acc, for_journal, of_kind, against, -taken - owed, acc.available - taken, acc.held, acc.debt + owed,
+                      effective, at, taken_back => taken_back, of_settlement => of_settlement,
+                      of_restatement => of_restatement, of_commodity => of_commodity,
+                      not_asked => points - taken - owed);
+    PERFORM ledger_take(of_household, acc.version, taken, first_lot);
+    RETURN ledger_done(acc, points - taken - owed);
 END $$;
 
 -- Take back one posting, once. A grant is clawed back, its own lot first; what was spent or taken returns to its lots.
@@ -231,7 +228,7 @@ BEGIN
     IF homeless > 0 THEN  -- what had become debt, and was paid off by awards since: a new lot, which does not expire
         INSERT INTO lot (household_id, lot_id, granted, remaining) VALUES (of_household, acc.version, homeless, homeless);
     END IF;
-    RETURN ledger_done(acc, acc.version);
+    RETURN ledger_done(acc);
 END $$;
 
 -- Close an account: what is left is given up. Refused while points are on hold.
@@ -250,7 +247,7 @@ BEGIN
         PERFORM ledger_take(of_household, acc.version, left_over);
     END IF;
     UPDATE account SET closed_at = coalesce(closed_at, at) WHERE household_id = of_household;
-    RETURN ledger_done(acc, acc.version);
+    RETURN ledger_done(acc);
 END $$;
 
 -- Book what expired in the accounts of a city, the next ones behind a household. Returns the last one, or null.

@@ -42,7 +42,7 @@ class Result:
     available: int | None
     held: int | None
     debt: int | None
-    written_off: int | None
+    forgiven: int | None
 
 
 async def act(session: WriteSession, name: str, parameters: Mapping[str, Any]) -> Result:

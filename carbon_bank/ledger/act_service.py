@@ -34,14 +34,14 @@ class Context:
 
 @dataclass(frozen=True)
 class Moved:
-    """What an act did: its journal, the number of its posting, what the account holds after it, what was written off."""
+    """What an act did: its journal, the number of its posting, what the account holds after it, what it did not ask back."""
 
     journal_id: UUID
     seq: int
     available: int
     held: int
     debt: int
-    written_off: int = 0
+    forgiven: int = 0
 
 
 async def hold_points(
@@ -181,4 +181,4 @@ def _moved(journal_id: UUID, household_id: int, result: act_queries.Result) -> M
         raise refuse(result.refusal, household_id, result.fact)
     assert result.seq is not None and result.available is not None
     assert result.held is not None and result.debt is not None
-    return Moved(journal_id, result.seq, result.available, result.held, result.debt, result.written_off or 0)
+    return Moved(journal_id, result.seq, result.available, result.held, result.debt, result.forgiven or 0)

@@ -17,18 +17,18 @@ _KINDS = """
     CASE kind
         WHEN 'award' THEN contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL
         WHEN 'restatement' THEN settlement_id IS NOT NULL AND restatement_id IS NOT NULL
-                                AND (amount > 0 AND contra = 'issuance' OR amount < 0 AND contra = 'clawback')
-        WHEN 'adjustment' THEN contra = 'adjustment' AND amount <> 0
+                                AND (amount > 0 AND contra = 'issuance' OR amount <= 0 AND contra = 'clawback')
+        WHEN 'adjustment' THEN contra = 'adjustment'
         WHEN 'hold' THEN contra IS NULL AND amount = 0 AND hold_id = seq
         WHEN 'release' THEN contra IS NULL AND amount = 0 AND hold_id < seq
         WHEN 'redemption' THEN contra = 'redeemed' AND amount < 0 AND hold_id < seq
         WHEN 'expiry' THEN contra = 'expired' AND amount < 0
         WHEN 'closing' THEN contra = 'expired' AND amount < 0
-        WHEN 'reversal' THEN contra IN ('clawback', 'redeemed', 'adjustment') AND amount <> 0 AND reverses < seq
-        WHEN 'write_off' THEN contra = 'adjustment' AND amount > 0
+        WHEN 'reversal' THEN contra IN ('clawback', 'redeemed', 'adjustment') AND reverses < seq
         ELSE false
     END
-    AND (contra IS NOT NULL OR amount = 0)
+    AND forgiven >= 0 AND (forgiven = 0 OR kind IN ('restatement', 'adjustment', 'reversal') AND amount <= 0)
+    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release'))
     AND (kind = 'reversal' OR reverses IS NULL)
     AND (kind IN ('hold', 'release', 'redemption') OR hold_id IS NULL)
 """
@@ -78,7 +78,8 @@ class Journal(SQLModel, table=True):
 
 
 class Posting(SQLModel, table=True):
-    """`hold_id`: the hold that it begins (its own `seq`) or ends; `reverses`: the `seq` that it takes back."""
+    """`hold_id`: the hold that it begins (its own `seq`) or ends; `reverses`: the `seq` that it takes back;
+    `forgiven`: what it would have taken beyond `amount` and did not ask for."""
 
     __tablename__ = "posting"
     __table_args__ = (
@@ -129,6 +130,7 @@ class Posting(SQLModel, table=True):
     hold_id: int | None = big(default=None)
     reverses: int | None = big(default=None)
     restatement_id: int | None = big(default=None)
+    forgiven: int = big(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class Lot(SQLModel, table=True):
