@@ -22,7 +22,15 @@ from carbon_bank.readings import api as readings
 from carbon_bank.readings import coverage_api, import_api, mapping_api, quarantine_api
 from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
-from carbon_bank.settlement import account_api, award_api, due_api, household_api, outlook_api, review_api
+from carbon_bank.settlement import (
+    account_api,
+    adjustment_api,
+    award_api,
+    due_api,
+    household_api,
+    outlook_api,
+    review_api,
+)
 from carbon_bank.settlement import api as settlement
 
 ROOMS = (
@@ -44,6 +52,7 @@ ROOMS = (
     household_api,
     outlook_api,
     account_api,
+    adjustment_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -85,6 +94,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
     )
     app.state.store = worker.store_of(settings)
+    app.state.debt_points_max = settings.debt_points_max
     app.state.imports_waiting_max = settings.imports_waiting_max
     file_limit = Limit(settings.import_bytes_max + FORM_BYTES, "CARBON_BANK_IMPORT_BYTES_MAX")
     app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads={"/v1/imports": file_limit})
