@@ -29,6 +29,7 @@ from carbon_bank.settlement import (
     due_api,
     household_api,
     outlook_api,
+    restate_api,
     review_api,
 )
 from carbon_bank.settlement import api as settlement
@@ -47,6 +48,7 @@ ROOMS = (
     coverage_api,
     settlement,
     due_api,
+    restate_api,
     review_api,
     award_api,
     household_api,

@@ -75,6 +75,9 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/policies/{reference}/page": None,
     "GET /v1/quarantine": P.READINGS_READ,
     "GET /v1/readings": P.READINGS_READ,
+    "GET /v1/restatements": P.SETTLEMENT_READ,
+    "GET /v1/restatements/{restatement_id}": P.SETTLEMENT_READ,
+    "GET /v1/restatements/{restatement_id}/awards": P.SETTLEMENT_READ,
     "GET /v1/restatements/due": P.SETTLEMENT_READ,
     "GET /v1/settlements": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}": P.SETTLEMENT_READ,
@@ -109,9 +112,13 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/quarantine/{row_id}/drop": P.READINGS_REVIEW,
     "POST /v1/quarantine/{row_id}/release": P.READINGS_REVIEW,
     "POST /v1/readings": P.READINGS_WRITE,
+    "POST /v1/restatements/{restatement_id}/approve": P.SETTLEMENT_APPROVE,
+    "POST /v1/restatements/{restatement_id}/post": P.SETTLEMENT_POST,
+    "POST /v1/restatements/{restatement_id}/withdraw": P.SETTLEMENT_PREPARE,
     "POST /v1/settlements": P.SETTLEMENT_PREPARE,
     "POST /v1/settlements/{settlement_id}/approve": P.SETTLEMENT_APPROVE,
     "POST /v1/settlements/{settlement_id}/post": P.SETTLEMENT_POST,
+    "POST /v1/settlements/{settlement_id}/restatements": P.SETTLEMENT_PREPARE,
     "POST /v1/settlements/{settlement_id}/withdraw": P.SETTLEMENT_PREPARE,
     "POST /v1/tenures": P.REGISTRY_WRITE,
     "POST /v1/tenures/{tenure_id}/end": P.REGISTRY_WRITE,
@@ -247,6 +254,7 @@ NOTHING: dict[str, int | str] = {
     "import_id": NO_OBJECT,
     "journal_id": "019cd542-0680-76dc-ae24-147be0f076cf",
     "name": "nothing",
+    "restatement_id": NO_OBJECT,
     "row_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
@@ -267,6 +275,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /v1/adoptions/{adoption_id}": DRAFT,
     "POST /v1/quarantine/{row_id}/drop": {"reason": "not a customer any more"},
     "POST /v1/quarantine/{row_id}/release": {"reason": "looked at the meter"},
+    "POST /v1/restatements/{restatement_id}/withdraw": {"reason": "prepared by mistake"},
+    "POST /v1/settlements/{settlement_id}/restatements": {"reason": "a meter was misread"},
     "POST /v1/settlements/{settlement_id}/withdraw": {"reason": "prepared by mistake"},
     "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
 }
@@ -337,19 +347,18 @@ async def objects(
     days = {"starts_on": "2026-01-01", "ends_on": "2027-01-01", "points": 10**6}
     budget = await client.post("/v1/budgets", json=days, headers=small_city.bearer("operator"))
     assert (adjustment.status_code, budget.status_code) == (201, 201)
-    tenure = owner.execute("SELECT id FROM tenure WHERE household_id = %s", [small_city.alder]).fetchone()
-    assert tenure is not None
+    tenure = _made(owner, "SELECT id FROM tenure WHERE household_id = %s", [small_city.alder])
     settlement = made.json()["id"]
     pair = {"a": DRAFT["policy"], "b": DRAFT["policy"], "periods": "2026-H1"}
     compared = await client.post("/v1/policies/compare", json=pair, headers=small_city.bearer("operator"))
     assert compared.status_code == 202, compared.text
     await worker.compute(database, settlement, 100)
-    journal = owner.execute(
+    journal = _made(
+        owner,
         "INSERT INTO journal (id, city_id, kind, settlement_id, by, recorded_at) "
-        "SELECT gen_random_uuid(), %s, 'award', 1, 'test', now() RETURNING id",
+        "SELECT gen_random_uuid(), %s, 'award', 1, 'test', now() RETURNING id::text",
         [small_city.city_id],
-    ).fetchone()
-    assert journal is not None
+    )
     stranger = {"readings": [row("nobody-e")]}
     sent = await client.post("/v1/readings", json=stranger, headers=small_city.bearer("elec"))
     assert sent.json()["quarantined"] == 1, sent.text
@@ -367,11 +376,24 @@ async def objects(
         "award_id": f"{settlement}-{small_city.alder}-water",
         "household_id": small_city.alder,
         "import_id": kept.json()["id"],
-        "journal_id": str(journal[0]),
+        "journal_id": journal,
+        "restatement_id": _made(
+            owner,
+            "INSERT INTO restatement (city_id, settlement_id, state, reason, points_min, prepared_by, requested_at, computed_to, "
+            "posted_to) VALUES (%s, %s, 'requested', 'why', 1, 'person:1', now(), 0, 0) RETURNING id",
+            [small_city.city_id, settlement],
+        ),
         "row_id": waiting.json()["items"][0]["id"],
         "settlement_id": settlement,
-        "tenure_id": tenure[0],
+        "tenure_id": tenure,
     }
+
+
+def _made(owner: psycopg.Connection, statement: str, parameters: list[Any]) -> int | str:
+    """The id that a statement gives."""
+    row = owner.execute(statement, parameters).fetchone()
+    assert row is not None
+    return row[0]  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", ["far_operator", "far_approver", "far_auditor", "far_household", "far_utility"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from carbon_bank.foundation.database import WriteSession
+from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.ids import uuid7
 from carbon_bank.ledger import act_queries, queries
 from carbon_bank.ledger.act_service import Context
@@ -53,3 +53,8 @@ async def post_differences(
     if count:
         await queries.add_journal(session, journal)
     return Posted(count, points)
+
+
+async def posted_of_restatement(session: ReadSession, subject: str, settlement_id: int) -> Posted:
+    """What stands in the ledger for a restatement: its differences, and what they come to with what was not asked back."""
+    return Posted(*await queries.restatement_sums(session, subject, settlement_id))

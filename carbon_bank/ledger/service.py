@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+import polars as pl
+
 from carbon_bank.foundation.calendar import first_day, month_of
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
@@ -67,6 +69,14 @@ async def post_awards(
 async def posted_of_settlement(session: ReadSession, settlement_id: int) -> Posted:
     """What stands in the ledger for a settlement."""
     return Posted(*await queries.settlement_sums(session, settlement_id))
+
+
+async def paid_by_award(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
+    """What stands in the ledger for a settlement's awards of some households: `household_id, commodity, paid, is_reversed`.
+
+    `paid` counts what a restatement took back as taken, also where it did not ask for all of it.
+    """
+    return await queries.paid_by_award(session, settlement_id, first_id, last_id)
 
 
 def lot_expiry(posted_on: date, valid_months: int | None) -> date | None:

@@ -7,16 +7,21 @@ goes on at the next chunk or bucket.
 from __future__ import annotations
 
 from carbon_bank.worker.comparisons import compare_over_city
+from carbon_bank.worker.expiries import book_expiries
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
 from carbon_bank.worker.queue import queue_of, work, working_inside
+from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.settlements import compute, post
 
 __all__ = [
+    "book_expiries",
     "compare_over_city",
     "compute",
+    "compute_restatement",
     "import_readings",
     "look_after_readings",
     "post",
+    "post_restatement",
     "queue_of",
     "store_of",
     "work",

@@ -14,12 +14,17 @@ from carbon_bank.foundation.jobs import QUEUE
 from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.settings import Settings
+from carbon_bank.settlement.restate_service import COMPUTE_RESTATEMENT_TASK, POST_RESTATEMENT_TASK
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
 from carbon_bank.worker.comparisons import compare_over_city
+from carbon_bank.worker.expiries import book_expiries
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.settlements import compute, post
 
 EVERY_FIVE_MINUTES = "*/5 * * * *"
+HOURLY = "7 * * * *"
+"""Somewhere a day begins with each of them."""
 RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 
 log = structlog.get_logger()
@@ -55,6 +60,19 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
     async def post_settlement(settlement_id: int) -> None:
         await post(database, settlement_id, settings.bucket_households)
+
+    @app.task(name=COMPUTE_RESTATEMENT_TASK, queue=QUEUE, retry=RETRIES)
+    async def compute_again(restatement_id: int) -> None:
+        await compute_restatement(database, restatement_id, settings.chunk_households)
+
+    @app.task(name=POST_RESTATEMENT_TASK, queue=QUEUE, retry=RETRIES)
+    async def post_again(restatement_id: int) -> None:
+        await post_restatement(database, restatement_id, settings.bucket_households, settings.debt_points_max)
+
+    @app.periodic(cron=HOURLY)
+    @app.task(name="expire_points", queue=QUEUE, queueing_lock="expire_points")
+    async def expire_points(timestamp: int) -> None:
+        await book_expiries(database, settings.bucket_households)
 
     return app
 
