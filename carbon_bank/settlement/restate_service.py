@@ -11,18 +11,15 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from carbon_bank.foundation import clock, jobs
+from carbon_bank.foundation import jobs
 from carbon_bank.foundation.constraints import violated
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, NotFound
 from carbon_bank.identity.actor import Actor
-from carbon_bank.ledger import budget_service
-from carbon_bank.ledger.act_service import Context
-from carbon_bank.registry import service as registry
 from carbon_bank.settlement import restate_queries as queries
 from carbon_bank.settlement.restate_tables import RestatedAward as RestatedAward
 from carbon_bank.settlement.restate_tables import Restatement as Restatement
-from carbon_bank.settlement.service import check_state, get_settlement
+from carbon_bank.settlement.service import check_state, get_settlement, reserve
 from carbon_bank.settlement.states import SettlementState as State
 from carbon_bank.trail.service import Act, record
 
@@ -87,10 +84,7 @@ async def approve(session: WriteSession, actor: Actor, now: datetime, restatemen
         )
     found.state, found.approved_by, found.approved_at = State.APPROVED.value, actor.subject, now
     awards, more, less = to_post(await queries.totals(session, restatement_id))
-    city = await registry.get_city(session, found.city_id)
-    today = clock.local_day(now, city.time_zone)
-    context = Context(found.city_id, actor.subject, now, today, name_of(found))
-    await budget_service.use(session, context, max(more - less, 0))
+    await reserve(session, actor, now, found.city_id, name_of(found), max(more - less, 0))
     note(session, Act.RESTATEMENT_APPROVED, actor, now, found, {"awards": awards, "more": more, "less": less})
     return found
 
