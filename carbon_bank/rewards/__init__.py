@@ -1,0 +1,1 @@
+"""Rewards: points exchanged for something a household can use."""
