@@ -81,6 +81,7 @@ class Lot(SQLModel, table=True):
     __table_args__ = (
         ForeignKeyConstraint(["household_id", "lot_id"], ["posting.household_id", "posting.seq"]),
         CheckConstraint("granted > 0 AND remaining BETWEEN 0 AND granted", name="remaining"),
+        Index("lot_expires_on_idx", "expires_on", postgresql_using="brin"),  # rows come nearly in its order
     )
 
     household_id: int = big(primary_key=True)
