@@ -106,7 +106,7 @@ def mailer_of(settings: Settings) -> SmtpMailer | None:
     if settings.smtp_host is None:
         return None
     name, address = parseaddr(settings.mail_from or "")
-    if not is_mail_address(address.lower()):
+    if not is_mail_address(address.lower()) or not (settings.mail_from or "").isprintable():
         raise InvalidInput(
             "settings.mail_from",
             f"CARBON_BANK_SMTP_HOST is set, and CARBON_BANK_MAIL_FROM is '{settings.mail_from or ''}', which is no e-mail "
