@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -15,6 +17,7 @@ from carbon_bank.inbox.words import WORDS
 from carbon_bank.programme.page_words import PageLanguage
 from carbon_bank.settings import Settings
 
+PAGE = Path(__file__).parent.parent.parent / "docs" / "notifications.md"
 VALUES = {
     Form.CHANGE: -1200,
     Form.COUNT: 2,
@@ -159,3 +162,9 @@ def test_the_households_choice_comes_first_then_its_programs_then_the_banks(
     chosen: str | None, accepted: str | None, language: str
 ) -> None:
     assert language_for(chosen, accepted, Language.EN) == language
+
+
+def test_the_page_lists_every_kind_with_its_facts() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .+? \| (.+) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    told = {kind: sorted(re.findall(r"`(\w+)`", facts)) for kind, facts in rows}
+    assert told == {kind.value: sorted(FACTS[kind]) for kind in Kind}
