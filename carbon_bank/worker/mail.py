@@ -15,7 +15,7 @@ import structlog
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.foundation.mail import Answer, Connection, Mailer, MailTrouble, SmtpMailer
+from carbon_bank.foundation.mail import Answer, Connection, Mailer, MailTrouble, SmtpMailer, Verdict
 from carbon_bank.identity.addresses import is_mail_address
 from carbon_bank.inbox import mail_service
 from carbon_bank.inbox.languages import Language
@@ -87,7 +87,12 @@ async def _sent(database: Database, mailer: Mailer, letters: list[Letter], claim
 
 
 async def _handed_over(connection: Connection, mailer: Mailer, letter: Letter) -> Answer:
-    return await asyncio.to_thread(connection.send, message_of(letter, mailer.sender), letter.address)
+    try:
+        message = message_of(letter, mailer.sender)
+    except (KeyError, ValueError) as error:  # it must not hold up those behind it; its text could name somebody
+        log.error("a mail cannot be written", kind=letter.kind.value, error=type(error).__name__)
+        return Answer(Verdict.LATER, "unwritable")
+    return await asyncio.to_thread(connection.send, message, letter.address)
 
 
 async def _record(database: Database, letter: Letter, answer: Answer, now: Now) -> None:

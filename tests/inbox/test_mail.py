@@ -31,6 +31,7 @@ from carbon_bank.inbox.service import Preference
 from carbon_bank.settings import Settings
 from tests.inbox.post_office import PASSWORD, SENDER, USER, PostOffice, certificate, open_post_office
 from tests.inbox.test_service import tell_done
+from tests.ledger.books import without_triggers
 from tests.small_city import NOW, SmallCity
 
 RESULTS = {"period": "2026-H1", "points": 15000, "held": 0, "electricity": 15000}
@@ -301,6 +302,16 @@ async def test_a_mail_to_somebody_whose_login_is_taken_away_is_dropped(
     clock.move(timedelta(hours=1))
     assert not await worker.send_mail(database, office.mailer(), Language.EN, clock)
     assert mails(owner) == [("dropped", 2, "no_address", None)]
+
+
+async def test_one_that_cannot_be_written_holds_up_no_other(
+    database: Database, small_city: SmallCity, owner: psycopg.Connection, office: PostOffice, clock: Clock
+) -> None:
+    await tell_results(database, small_city, small_city.alder, small_city.birch)
+    with without_triggers(owner):
+        owner.execute("UPDATE notification SET facts = '{}' WHERE household_id = %s", [small_city.alder])
+    await worker.send_mail(database, office.mailer(), Language.EN, clock)
+    assert mails(owner) == [("waiting", 1, "unwritable", None), ("sent", 1, None, None)]
 
 
 async def test_without_a_server_nothing_waits_and_one_that_comes_later_sends_nothing_old(
