@@ -20,10 +20,12 @@ from carbon_bank.foundation.database import Database
 from carbon_bank.identity.access import OPEN, allowed, open_to_all
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
+from carbon_bank.inbox import service as inbox
+from carbon_bank.inbox.kinds import Kind
 from carbon_bank.programme.policy import load_shipped
 from tests.readings.sending import row
 from tests.settlement.town import adopt
-from tests.small_city import SmallCity
+from tests.small_city import NOW, SmallCity
 
 P = Permission
 FRAMEWORK = {
@@ -60,10 +62,13 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/imports/{import_id}/rejections": P.READINGS_READ,
     "GET /v1/mappings": P.READINGS_READ,
     "GET /v1/mappings/{name}": P.READINGS_READ,
+    "GET /v1/inbox/mail": P.INBOX_READ,
     "GET /v1/me": P.OWN_READ,
     "GET /v1/me/awards": P.OWN_READ,
+    "GET /v1/me/inbox": P.OWN_READ,
     "GET /v1/me/outlook": P.OWN_READ,
     "GET /v1/me/points": P.OWN_READ,
+    "GET /v1/me/preferences": P.OWN_READ,
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,
     "GET /v1/policies": None,
@@ -106,6 +111,8 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/imports": P.READINGS_WRITE,
     "POST /v1/imports/{import_id}/cancel": P.READINGS_WRITE,
     "POST /v1/journals/{journal_id}/reversal": P.ADJUSTMENT_PREPARE,
+    "POST /v1/me/inbox/read-all": P.OWN_WRITE,
+    "POST /v1/me/inbox/{notification_id}/read": P.OWN_WRITE,
     "POST /v1/meters": P.REGISTRY_WRITE,
     "POST /v1/people": P.PEOPLE_WRITE,
     "POST /v1/policies/compare": P.POLICY_PREPARE,
@@ -126,6 +133,7 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/utilities": P.REGISTRY_WRITE,
     "PUT /v1/adoptions/{adoption_id}": P.POLICY_PREPARE,
     "PUT /v1/mappings/{name}": P.READINGS_WRITE,
+    "PUT /v1/me/preferences": P.OWN_WRITE,
 }
 GUARDED = {route: permission for route, permission in ROUTES.items() if permission is not None}
 NO_OBJECT = 2**40
@@ -255,6 +263,7 @@ NOTHING: dict[str, int | str] = {
     "journal_id": "019cd542-0680-76dc-ae24-147be0f076cf",
     "name": "nothing",
     "restatement_id": NO_OBJECT,
+    "notification_id": NO_OBJECT,
     "row_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
@@ -367,6 +376,11 @@ async def objects(
         "/v1/imports", content=file, headers=small_city.bearer("elec") | {"Content-Type": "text/csv"}
     )
     assert kept.status_code == 202, kept.text
+    redemption = {"redemption": 1, "points": 10}
+    async with database.write() as session:
+        place = {"city_id": small_city.city_id, "household_id": small_city.alder}
+        await inbox.notify(session, NOW, **place, kind=Kind.REDEMPTION_DONE, facts=redemption, subject="redemption:1")
+    told = await client.get("/v1/me/inbox", headers=small_city.bearer("alder"))
     waiting = await client.get("/v1/quarantine", headers=small_city.bearer("operator"))
     return {
         "adjustment_id": adjustment.json()["id"],
@@ -383,6 +397,7 @@ async def objects(
             "posted_to) VALUES (%s, %s, 'requested', 'why', 1, 'person:1', now(), 0, 0) RETURNING id",
             [small_city.city_id, settlement],
         ),
+        "notification_id": told.json()["items"][0]["id"],
         "row_id": waiting.json()["items"][0]["id"],
         "settlement_id": settlement,
         "tenure_id": tenure,
@@ -412,7 +427,7 @@ async def test_the_citys_own_staff_finds_the_same_things(
     client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int | str]
 ) -> None:
     for route in OBJECTS:
-        staff = (Role.OPERATOR, Role.APPROVER, Role.UTILITY)
+        staff = (Role.OPERATOR, Role.APPROVER, Role.UTILITY, Role.HOUSEHOLD)
         role = next(each for each in staff if GUARDED[route] in ROLE_PERMISSIONS[each])
         answer = await send(client, route, small_city.bearer(ROLE_NAMES[role]), **objects)
         assert answer.status_code in {200, 201, 202, 409}, (route, answer.text)

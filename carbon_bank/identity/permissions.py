@@ -15,8 +15,10 @@ class Permission(StrEnum):
     BUDGET_PREPARE = "budget.prepare"
     CITY_READ = "city.read"
     CITY_WRITE = "city.write"
+    INBOX_READ = "inbox.read"
     LEDGER_READ = "ledger.read"
     OWN_READ = "own.read"
+    OWN_WRITE = "own.write"
     PEOPLE_WRITE = "people.write"
     POLICY_APPROVE = "policy.approve"
     POLICY_PREPARE = "policy.prepare"
@@ -63,9 +65,18 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.AUDITOR: frozenset(
-        {P.AWARD_READ, P.CITY_READ, P.LEDGER_READ, P.POLICY_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}
+        {
+            P.AWARD_READ,
+            P.CITY_READ,
+            P.INBOX_READ,
+            P.LEDGER_READ,
+            P.POLICY_READ,
+            P.READINGS_READ,
+            P.REGISTRY_READ,
+            P.SETTLEMENT_READ,
+        }
     ),
-    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ}),
+    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ, P.OWN_WRITE}),
     Role.OPERATOR: frozenset(
         {
             P.ACCOUNT_CLOSE,
@@ -74,6 +85,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.AWARD_REVIEW,
             P.BUDGET_PREPARE,
             P.CITY_READ,
+            P.INBOX_READ,
             P.LEDGER_READ,
             P.PEOPLE_WRITE,
             P.POLICY_PREPARE,
