@@ -56,8 +56,14 @@ async def utility_by_code(session: ReadSession, city_id: int, code: str) -> Util
     return await one(session, Utility, col(Utility.city_id) == city_id, col(Utility.code) == code)
 
 
-async def utility_by_id(session: ReadSession, utility_id: int) -> Utility | None:
-    return await one(session, Utility, col(Utility.id) == utility_id)
+async def utility_with_time_zone(session: ReadSession, utility_id: int) -> tuple[str, int, str, Sequence[str]] | None:
+    """Code, city, the city's time zone, and commodities."""
+    query = (
+        select(Utility.code, Utility.city_id, City.time_zone, Utility.commodities)
+        .join(City, col(City.id) == Utility.city_id)
+        .where(col(Utility.id) == utility_id)
+    )
+    return (await session.exec(query)).one_or_none()
 
 
 async def household_by_number(session: ReadSession, city_id: int, number: str) -> Household | None:
