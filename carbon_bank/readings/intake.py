@@ -248,19 +248,24 @@ def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
     Returns: Judged. Rows of meters about which nothing is peculiar are judged together, the others one by one.
     """
     peculiar = _peculiar_meters(rows, standing)
-    plain, odd = rows, rows.clear()
-    if peculiar.height:
-        plain = rows.join(peculiar, on="meter_id", how="anti", maintain_order="left")
-        odd = rows.join(peculiar, on="meter_id", how="semi", maintain_order="left")
-    accepted = plain.with_columns(revision=pl.lit(1, pl.Int16)).select(_RECORD)
-    outcomes = plain.select(
-        "line", status=pl.lit(Status.ACCEPTED.value), code=pl.lit(None, pl.String), column=pl.lit(None, pl.String)
-    )
-    one_by_one, recorded = _judge_in_order(odd, standing)
-    schema = accepted.schema
+    if peculiar.is_empty():
+        return _accepted(rows)
+    plain = _accepted(rows.join(peculiar, on="meter_id", how="anti", maintain_order="left"))
+    odd = rows.join(peculiar, on="meter_id", how="semi", maintain_order="left")
+    outcomes, readings = _judge_in_order(odd, standing)
     return Judged(
-        outcomes=pl.concat([outcomes, pl.DataFrame(one_by_one, schema=outcomes.schema, orient="row")]).sort("line"),
-        readings=pl.concat([accepted, pl.DataFrame(recorded, schema=schema, orient="row")]),
+        outcomes=pl.concat([plain.outcomes, pl.DataFrame(outcomes, schema=plain.outcomes.schema, orient="row")]).sort(
+            "line"
+        ),
+        readings=pl.concat([plain.readings, pl.DataFrame(readings, schema=plain.readings.schema, orient="row")]),
+    )
+
+
+def _accepted(rows: pl.DataFrame) -> Judged:
+    nothing = pl.lit(None, pl.String)
+    return Judged(
+        outcomes=rows.select("line", status=pl.lit(Status.ACCEPTED.value), code=nothing, column=nothing),
+        readings=rows.with_columns(revision=pl.lit(1, pl.Int16)).select(_RECORD),
     )
 
 

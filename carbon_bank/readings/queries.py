@@ -54,8 +54,12 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
         "digits": pl.Int16,
     }
     found = await fetch_columns(session, query, parameters, schema)
-    known = (pl.when(pl.col(name) >= 0).then(name).min().alias(name) for name in ("calorific_value", "digits"))
-    meters = found.group_by("line").agg(pl.col("meter_id").min(), *known, matches=pl.len())
+    meters = found.with_columns(
+        *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("calorific_value", "digits")),
+        matches=pl.lit(1, pl.UInt32),
+    )
+    if meters["line"].n_unique() < meters.height:
+        meters = meters.group_by("line").agg(pl.exclude("matches").min(), pl.sum("matches"))
     joined = rows.join(meters, on="line", how="left", maintain_order="left")
     return joined.with_columns(pl.col("matches").fill_null(0))
 
