@@ -24,6 +24,7 @@ from carbon_bank.registry import api as registry
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import account_api, award_api, due_api, household_api, outlook_api, review_api
 from carbon_bank.settlement import api as settlement
+from carbon_bank.webhooks import api as webhooks
 
 ROOMS = (
     health,
@@ -44,6 +45,7 @@ ROOMS = (
     household_api,
     outlook_api,
     account_api,
+    webhooks,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -84,6 +86,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.keys = tokens.load_keys(
         key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
     )
+    app.state.sealer = worker.sealer_of(settings)
+    app.state.caller = worker.caller_of(settings)
     app.state.store = worker.store_of(settings)
     app.state.imports_waiting_max = settings.imports_waiting_max
     file_limit = Limit(settings.import_bytes_max + FORM_BYTES, "CARBON_BANK_IMPORT_BYTES_MAX")

@@ -24,12 +24,14 @@ from carbon_bank.readings import tables as readings_tables
 from carbon_bank.registry import tables as registry_tables
 from carbon_bank.settlement import tables as settlement_tables
 from carbon_bank.trail import tables as trail_tables
+from carbon_bank.webhooks import tables as webhooks_tables
 
 __all__ = ["METADATA", "ROOMS", "Status", "is_ours", "status", "upgrade"]
 
 ROOMS = (
     identity_tables,
     trail_tables,
+    webhooks_tables,
     ledger_tables,
     registry_tables,
     readings_tables,

@@ -10,14 +10,19 @@ from carbon_bank.worker.comparisons import compare_over_city
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
 from carbon_bank.worker.queue import queue_of, work, working_inside
 from carbon_bank.worker.settlements import compute, post
+from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
 __all__ = [
+    "Post",
+    "caller_of",
     "compare_over_city",
     "compute",
+    "deliver_webhooks",
     "import_readings",
     "look_after_readings",
     "post",
     "queue_of",
+    "sealer_of",
     "store_of",
     "work",
     "working_inside",
