@@ -10,6 +10,7 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Role
 from carbon_bank.ledger import service as ledger
 from carbon_bank.ledger.service import Posted
 from carbon_bank.registry import service as registry
@@ -19,6 +20,8 @@ from carbon_bank.settlement.service import check_state, policy_of
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Settlement
 from carbon_bank.trail.service import Act, record
+from carbon_bank.webhooks.events import Event
+from carbon_bank.webhooks.service import emit
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,11 @@ async def finish_posting(session: WriteSession, actor: Actor, now: datetime, set
             city_id=settlement.city_id,
             facts=facts,
         )
+        told = {"settlement_id": settlement_id, "period": settlement.period} | facts
+        for role in (Role.PARTNER, Role.UTILITY):
+            await emit(
+                session, now, city_id=settlement.city_id, event=Event.SETTLEMENT_POSTED, audience=role, facts=told
+            )
     return stands
 
 
