@@ -36,6 +36,7 @@ from carbon_bank.settlement import (
     review_api,
 )
 from carbon_bank.settlement import api as settlement
+from carbon_bank.webhooks import api as webhooks
 
 ROOMS = (
     health,
@@ -60,6 +61,7 @@ ROOMS = (
     adjustment_api,
     inbox,
     mail_api,
+    webhooks,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -100,6 +102,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.keys = tokens.load_keys(
         key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
     )
+    app.state.sealer = worker.sealer_of(settings)
+    app.state.caller = worker.caller_of(settings)
     app.state.store = worker.store_of(settings)
     app.state.debt_points_max = settings.debt_points_max
     app.state.imports_waiting_max = settings.imports_waiting_max

@@ -38,6 +38,7 @@ FRAMEWORK = {
 """The documentation pages, which the framework serves."""
 
 ROUTES: dict[str, Permission | None] = {
+    "DELETE /v1/webhooks/endpoints/{endpoint_id}": P.WEBHOOKS_WRITE,
     "GET /": None,
     "GET /.well-known/jwks.json": None,
     "GET /health/live": None,
@@ -93,6 +94,8 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/adjustments/{adjustment_id}/approve": P.ADJUSTMENT_APPROVE,
     "POST /v1/adjustments/{adjustment_id}/reject": P.ADJUSTMENT_APPROVE,
     "POST /v1/adjustments/{adjustment_id}/withdraw": P.ADJUSTMENT_PREPARE,
+    "GET /v1/webhooks/deliveries": P.WEBHOOKS_READ,
+    "GET /v1/webhooks/endpoints": P.WEBHOOKS_READ,
     "POST /v1/adoptions": P.POLICY_PREPARE,
     "POST /v1/adoptions/{adoption_id}/approve": P.POLICY_APPROVE,
     "POST /v1/adoptions/{adoption_id}/propose": P.POLICY_PREPARE,
@@ -131,6 +134,10 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/tenures/{tenure_id}/end": P.REGISTRY_WRITE,
     "POST /v1/token": None,
     "POST /v1/utilities": P.REGISTRY_WRITE,
+    "POST /v1/webhooks/deliveries/{delivery_id}/replay": P.WEBHOOKS_REPLAY,
+    "POST /v1/webhooks/endpoints": P.WEBHOOKS_WRITE,
+    "POST /v1/webhooks/endpoints/{endpoint_id}/rotate": P.WEBHOOKS_WRITE,
+    "POST /v1/webhooks/endpoints/{endpoint_id}/test": P.WEBHOOKS_WRITE,
     "PUT /v1/adoptions/{adoption_id}": P.POLICY_PREPARE,
     "PUT /v1/mappings/{name}": P.READINGS_WRITE,
     "PUT /v1/me/preferences": P.OWN_WRITE,
@@ -258,6 +265,8 @@ NOTHING: dict[str, int | str] = {
     "award_id": f"{NO_OBJECT}-1-water",
     "budget_id": NO_OBJECT,
     "comparison_id": NO_OBJECT,
+    "delivery_id": NO_OBJECT,
+    "endpoint_id": NO_OBJECT,
     "household_id": NO_OBJECT,
     "import_id": NO_OBJECT,
     "journal_id": "019cd542-0680-76dc-ae24-147be0f076cf",
@@ -381,12 +390,20 @@ async def objects(
         place = {"city_id": small_city.city_id, "household_id": small_city.alder}
         await inbox.notify(session, NOW, **place, kind=Kind.REDEMPTION_DONE, facts=redemption, subject="redemption:1")
     told = await client.get("/v1/me/inbox", headers=small_city.bearer("alder"))
+    hook = {"url": "http://127.0.0.1:9/hook", "events": ["import.finished"]}
+    endpoint = await client.post("/v1/webhooks/endpoints", json=hook, headers=small_city.bearer("elec"))
+    assert endpoint.status_code == 201, endpoint.text
+    tested = f"/v1/webhooks/endpoints/{endpoint.json()['id']}/test"
+    delivery = await client.post(tested, headers=small_city.bearer("elec"))
+    assert delivery.status_code == 202, delivery.text
     waiting = await client.get("/v1/quarantine", headers=small_city.bearer("operator"))
     return {
         "adjustment_id": adjustment.json()["id"],
         "adoption_id": drafted.json()["id"],
         "budget_id": budget.json()["id"],
         "comparison_id": compared.json()["id"],
+        "delivery_id": delivery.json()["delivery_id"],
+        "endpoint_id": endpoint.json()["id"],
         "award_id": f"{settlement}-{small_city.alder}-water",
         "household_id": small_city.alder,
         "import_id": kept.json()["id"],

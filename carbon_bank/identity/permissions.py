@@ -32,6 +32,9 @@ class Permission(StrEnum):
     SETTLEMENT_POST = "settlement.post"
     SETTLEMENT_PREPARE = "settlement.prepare"
     SETTLEMENT_READ = "settlement.read"
+    WEBHOOKS_READ = "webhooks.read"
+    WEBHOOKS_REPLAY = "webhooks.replay"
+    WEBHOOKS_WRITE = "webhooks.write"
 
 
 class Role(StrEnum):
@@ -74,6 +77,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.READINGS_READ,
             P.REGISTRY_READ,
             P.SETTLEMENT_READ,
+            P.WEBHOOKS_READ,
         }
     ),
     Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ, P.OWN_WRITE}),
@@ -97,11 +101,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.SETTLEMENT_POST,
             P.SETTLEMENT_PREPARE,
             P.SETTLEMENT_READ,
+            P.WEBHOOKS_READ,
+            P.WEBHOOKS_REPLAY,
         }
     ),
-    Role.PARTNER: frozenset(),
+    Role.PARTNER: frozenset({P.WEBHOOKS_READ, P.WEBHOOKS_REPLAY, P.WEBHOOKS_WRITE}),
     Role.PRIVACY_OFFICER: frozenset({P.CITY_READ}),
-    Role.UTILITY: frozenset({P.READINGS_READ, P.READINGS_WRITE}),
+    Role.UTILITY: frozenset({P.READINGS_READ, P.READINGS_WRITE, P.WEBHOOKS_READ, P.WEBHOOKS_REPLAY, P.WEBHOOKS_WRITE}),
 }
 
 STAFF = frozenset({Role.APPROVER, Role.AUDITOR, Role.OPERATOR, Role.PRIVACY_OFFICER})

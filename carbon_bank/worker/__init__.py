@@ -14,12 +14,16 @@ from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.settlements import compute, post
+from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
 __all__ = [
+    "Post",
     "book_expiries",
+    "caller_of",
     "compare_over_city",
     "compute",
     "compute_restatement",
+    "deliver_webhooks",
     "import_readings",
     "look_after_readings",
     "mailer_of",
@@ -27,6 +31,7 @@ __all__ = [
     "post",
     "post_restatement",
     "queue_of",
+    "sealer_of",
     "send_mail",
     "store_of",
     "work",
