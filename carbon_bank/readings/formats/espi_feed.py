@@ -32,6 +32,7 @@ class Reading:
     duration: str
     value: str
     quality: str | None
+    tou: str
 
 
 @dataclass
@@ -165,7 +166,7 @@ def _reading(element: Any) -> Reading:
     values = {_name(each): _text(each) for each in element.iter() if isinstance(each.tag, str) and not len(each)}
     return Reading(
         element.sourceline or 0, values.get("start", ""), values.get("duration", ""), values.get("value", ""),
-        values.get("quality"),
+        values.get("quality"), values.get("tou", ""),
     )  # fmt: skip
 
 
