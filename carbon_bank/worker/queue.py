@@ -15,12 +15,13 @@ from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.settings import Settings
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
-from carbon_bank.worker.comparisons import compare_over_city
-from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.comparisons import compare_over_city, give_up_comparison
+from carbon_bank.worker.imports import give_up_import, import_readings, look_after_readings, store_of
+from carbon_bank.worker.retries import Retries, given_up_by
 from carbon_bank.worker.settlements import compute, post
 
 EVERY_FIVE_MINUTES = "*/5 * * * *"
-RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+RETRIES = Retries()
 
 log = structlog.get_logger()
 
@@ -39,13 +40,15 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     async def compute_settlement(settlement_id: int) -> None:
         await compute(database, settlement_id, settings.chunk_households)
 
-    @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES)
-    async def compare_policies(comparison_id: int) -> None:
-        await compare_over_city(database, comparison_id, settings.chunk_households)
+    @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES, pass_context=True)
+    async def compare_policies(context: procrastinate.JobContext, comparison_id: int) -> None:
+        async with given_up_by(lambda: give_up_comparison(database, comparison_id), context.job):
+            await compare_over_city(database, comparison_id, settings.chunk_households)
 
-    @app.task(name=IMPORT_TASK, queue=QUEUE, retry=RETRIES)
-    async def import_file(import_id: int) -> None:
-        await import_readings(database, store_of(settings), import_id)
+    @app.task(name=IMPORT_TASK, queue=QUEUE, retry=RETRIES, pass_context=True)
+    async def import_file(context: procrastinate.JobContext, import_id: int) -> None:
+        async with given_up_by(lambda: give_up_import(database, import_id), context.job):
+            await import_readings(database, store_of(settings), import_id)
 
     @app.periodic(cron=EVERY_FIVE_MINUTES)
     @app.task(name="look_after_readings", queue=QUEUE, queueing_lock="look_after_readings")
