@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,7 @@ from carbon_bank.readings.formats.source import Source
 
 ROWS_MAX = 100_000_000
 MAGIC = b"PAR1"
-_BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
+BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
 """What a damaged file makes of the reader."""
 SENTENCES: dict[str, str] = {}
 
@@ -48,15 +49,30 @@ def _size(source: Source) -> int:
     return size
 
 
+def open_parquet(path: Path) -> tuple[ParquetFile, pl.Schema]:
+    """A file by pyarrow, and its columns. Polars' own reader can end the process on a broken file. Raises: one of BROKEN."""
+    file = ParquetFile(path, pre_buffer=False)
+    try:
+        assert file.schema_arrow.names is not None  # names that are no text end here, not in Polars
+        return file, _frame(file.schema_arrow.empty_table()).schema
+    except BaseException:
+        file.close()
+        raise
+
+
+def frames_of(file: ParquetFile, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows, some at a time. Raises: one of BROKEN."""
+    for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=columns, use_threads=False):
+        yield _frame(batch)
+
+
 def _begin(source: Source) -> tuple[ParquetFile, list[pl.Expr], list[str]]:
     try:
-        file = ParquetFile(source.path, pre_buffer=False)
-        count = file.metadata.num_rows
-        assert file.schema_arrow.names is not None  # names that are no text end here, not in Polars
-        schema = _frame(file.schema_arrow.empty_table()).schema
-    except _BROKEN as error:
+        file, schema = open_parquet(source.path)
+    except BROKEN as error:
         raise _damaged(source, error) from None
     try:
+        count = file.metadata.num_rows
         if count > ROWS_MAX:
             raise TooLarge(
                 "formats.too_many_rows",
@@ -116,12 +132,11 @@ def _chunks(source: Source, file: ParquetFile, texts: list[pl.Expr], columns: li
 
 
 def _batches(source: Source, file: ParquetFile, columns: list[str]) -> Iterator[pl.DataFrame]:
-    batches = file.iter_batches(batch_size=CHUNK_ROWS, columns=columns, use_threads=False)
+    batches = frames_of(file, columns)
     while True:
         try:
-            batch = next(batches, None)
-            rows = None if batch is None else _frame(batch)
-        except _BROKEN as error:
+            rows = next(batches, None)
+        except BROKEN as error:
             raise _damaged(source, error) from None
         if rows is None:
             return
