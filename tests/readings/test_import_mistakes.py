@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from carbon_bank.readings import import_service
 from carbon_bank.readings.formats import known, normal, table
 from carbon_bank.settings import Settings
 from carbon_bank.worker.retries import RETRIES_MAX, is_outage
-from tests.readings.test_imports import LONG, counts, recorded, seen, send, work
+from tests.readings.test_imports import HEADER, LONG, counts, recorded, seen, send, work
 from tests.small_city import SmallCity
 
 TRAIL = "SELECT act FROM trail WHERE subject = %s ORDER BY id"
@@ -143,6 +144,21 @@ async def test_a_mistake_in_reading_ends_an_import_at_once_and_is_mended_alike(
     assert (await send(utility, LONG)).status_code == 202
     await work(database, settings)
     assert counts(await seen(utility, location)) == (10, 9, 0, 0, 1, 0)
+
+
+async def test_a_number_too_long_for_an_index_refuses_its_row_and_not_the_file(
+    utility: httpx.AsyncClient, database: Database, settings: Settings
+) -> None:
+    """Of signs that compress badly and take four bytes each."""
+    random = Random(1)
+    customer, meter = ("".join(chr(random.randrange(0x20000, 0x2A000)) for _ in range(201)) for _ in range(2))
+    rest = "2026-03-01,2026-04-01,5,kWh\n"
+    rows = [f"electricity,{customer[:-1]},{meter[:-1]},{rest}", f"electricity,{customer},,{rest}"]
+    header = HEADER.replace("customer_number", "customer_number,meter_number")
+    location = (await send(utility, f"{header}\n{''.join(rows)}".encode())).headers["Location"]
+    await work(database, settings)
+    row = await seen(utility, location)
+    assert (row["state"], counts(row)) == ("done", (2, 0, 0, 0, 1, 1))
 
 
 async def test_a_file_that_was_refused_itself_is_not_taken_up_again(
