@@ -39,8 +39,8 @@ _ByClock = defaultdict[Clock, list[tuple[Any, ...]]]
 
 
 def read(source: Source, options: Options) -> Chunks:
-    """Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`, `formats.espi_no_reading_type`;
-    TooLarge `formats.too_many_intervals`; what Source raises."""
+    """Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`, `formats.espi_portion`,
+    `formats.espi_no_reading_type`; TooLarge `formats.too_many_intervals`; what Source raises."""
     feed, blocks = resources(source)
     lacking = [name for name in ("UsagePoint", "MeterReading", "ReadingType") if not feed[name]]
     if blocks and lacking:

@@ -18,6 +18,8 @@ from carbon_bank.readings.formats.source import Source
 
 ROWS_MAX = 100_000_000
 MAGIC = b"PAR1"
+FOOTER_BYTES_MAX = 64 * 2**20
+"""It is read whole into memory before anything is known of it."""
 BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
 """What a damaged file makes of the reader."""
 SENTENCES: dict[str, str] = {}
@@ -51,6 +53,7 @@ def _size(source: Source) -> int:
 
 def open_parquet(path: Path) -> tuple[ParquetFile, pl.Schema]:
     """A file by pyarrow, and its columns. Polars' own reader can end the process on a broken file. Raises: one of BROKEN."""
+    _check_footer(path)
     file = ParquetFile(path, pre_buffer=False)
     try:
         assert file.schema_arrow.names is not None  # names that are no text end here, not in Polars
@@ -58,6 +61,14 @@ def open_parquet(path: Path) -> tuple[ParquetFile, pl.Schema]:
     except BaseException:
         file.close()
         raise
+
+
+def _check_footer(path: Path) -> None:
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, 2) - 8, 0))
+        size = int.from_bytes(file.read(4), "little")
+    if size > FOOTER_BYTES_MAX:
+        raise ValueError(f"it says that its footer has {size} bytes")
 
 
 def frames_of(file: ParquetFile, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
