@@ -8,8 +8,9 @@ from typing import Any
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
-from pyarrow import ArrowException
+from pyarrow import ArrowException, compute
 from pyarrow.parquet import ParquetFile
+from pyarrow.types import is_dictionary, is_large_string, is_string, is_string_view
 
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
 from carbon_bank.readings.formats.normal import CHUNK_ROWS, Chunk, Chunks, normal_form, numbered, own_columns
@@ -17,6 +18,8 @@ from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
 
 ROWS_MAX = 100_000_000
+VALUE_BYTES_MAX = 4000
+"""A thousand characters, as of the other formats."""
 MAGIC = b"PAR1"
 FOOTER_BYTES_MAX = 64 * 2**20
 """It is read whole into memory before anything is known of it."""
@@ -54,13 +57,12 @@ def _size(source: Source) -> int:
 def open_parquet(path: Path) -> tuple[ParquetFile, pl.Schema]:
     """A file by pyarrow, and its columns. Polars' own reader can end the process on a broken file. Raises: one of BROKEN."""
     _check_footer(path)
-    file = ParquetFile(path, pre_buffer=False)
-    try:
-        assert file.schema_arrow.names is not None  # names that are no text end here, not in Polars
-        return file, _frame(file.schema_arrow.empty_table()).schema
-    except BaseException:
-        file.close()
-        raise
+    with ParquetFile(path, pre_buffer=False) as file:
+        kinds = file.schema_arrow
+    assert kinds.names is not None  # names that are no text end here, not in Polars
+    schema = _frame(kinds.empty_table()).schema
+    texts = [field.name for field in kinds if _is_text(field.type)]
+    return ParquetFile(path, pre_buffer=False, read_dictionary=texts), schema
 
 
 def _check_footer(path: Path) -> None:
@@ -74,7 +76,23 @@ def _check_footer(path: Path) -> None:
 def frames_of(file: ParquetFile, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
     """The rows, some at a time. Raises: one of BROKEN."""
     for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=columns, use_threads=False):
-        yield _frame(batch)
+        yield _frame(_decoded(batch))
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(is_string(kind) or is_large_string(kind) or is_string_view(kind))
+
+
+def _decoded(batch: Any) -> Any:
+    """Texts in full. A file keeps each different one once, so that a small file could hold gigabytes of a long one."""
+    for place, field in enumerate(batch.schema):
+        if is_dictionary(field.type) and _is_text(field.type.value_type):
+            column = batch.column(place)
+            longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 0
+            if longest > VALUE_BYTES_MAX:
+                raise ValueError(f"a value of {field.name} has {longest} bytes; at most {VALUE_BYTES_MAX} are read")
+            batch = batch.set_column(place, field.name, column.dictionary_decode())
+    return batch
 
 
 def _begin(source: Source) -> tuple[ParquetFile, list[pl.Expr], list[str]]:

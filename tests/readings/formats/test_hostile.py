@@ -6,10 +6,13 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow.parquet import write_table
 
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.readings.formats import known
+from carbon_bank.readings.formats.normal import CHUNK_ROWS
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
 from tests.readings.formats.feeds import HOUR, block, feed, meter_reading, reading, reading_type, usage_point
@@ -128,3 +131,31 @@ def test_a_long_feed_is_read_whole_where_each_of_its_parts_is_small(tmp_path: Pa
     assert path.stat().st_size > 2**22
     rows = sum(chunk.rows.height for chunk in known.read(Source(path, "sent"), "espi", Options("UTC")))
     assert rows == 1000
+
+
+def shared_text(path: Path, value: str, arrow_schema: bool) -> None:
+    """A Parquet of which all rows share one text, kept once."""
+    rows = {name: pa.array([said] * CHUNK_ROWS) for name, said in ROW.items()}
+    rows["unit"] = pa.DictionaryArray.from_arrays(pa.array([0] * CHUNK_ROWS, pa.int32()), pa.array([value]))
+    write_table(pa.table(rows), path, store_schema=arrow_schema)
+
+
+@pytest.mark.parametrize("arrow_schema", [False, True])
+def test_a_long_text_that_many_rows_of_a_parquet_share_is_not_multiplied(tmp_path: Path, arrow_schema: bool) -> None:
+    """A text of a megabyte would make fifty gigabytes of fifty kilobytes. Here it is just too long."""
+    path = tmp_path / "sent"
+    shared_text(path, "x" * 4001, arrow_schema)
+    with pytest.raises(Refusal, match="a value of unit has 4001 bytes") as refused:
+        list(known.read(Source(path, "sent"), "parquet", Options("UTC")))
+    assert refused.value.code == "formats.damaged"
+    shared_text(path, "m3", arrow_schema)
+    [chunk] = known.read(Source(path, "sent"), "parquet", Options("UTC"))
+    assert chunk.rows["unit"].unique().to_list() == ["m3"]
+
+
+def test_rows_of_several_groups_of_a_parquet_stay_in_their_order(tmp_path: Path) -> None:
+    path, numbers = tmp_path / "sent", [str(number % 9973) for number in range(CHUNK_ROWS + 5)]
+    rows = {name: [said] * len(numbers) for name, said in ROW.items()} | {"customer_number": numbers}
+    write_table(pa.table(rows), path, row_group_size=7001)
+    chunks = list(known.read(Source(path, "sent"), "parquet", Options("UTC")))
+    assert [number for chunk in chunks for number in chunk.rows["customer_number"]] == numbers
