@@ -149,8 +149,7 @@ def _events(source: Source, file: _Portions, with_readings: bool) -> Iterator[tu
             entry.kind = "IntervalBlock"
             if with_readings:
                 yield entry, _reading(element)
-            _forget(element)
-            file.let_go(element.sourceline or 1)
+            _forget(file, element)
         elif name == "IntervalBlock":
             entry.kind = "IntervalBlock"
         elif name in RESOURCES:
@@ -160,8 +159,7 @@ def _events(source: Source, file: _Portions, with_readings: bool) -> Iterator[tu
             }
         elif name == "entry":
             yield entry, None
-            _forget(element)
-            file.let_go(element.sourceline or 1)
+            _forget(file, element)
 
 
 def _check_root(source: Source, element: Any, name: str) -> None:
@@ -195,7 +193,8 @@ def _reading(element: Any) -> Reading:
     )  # fmt: skip
 
 
-def _forget(element: Any) -> None:
+def _forget(file: _Portions, element: Any) -> None:
+    file.let_go(element.sourceline or 1)
     element.clear()
     while element.getprevious() is not None:
         del element.getparent()[0]
