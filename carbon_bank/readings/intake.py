@@ -25,6 +25,8 @@ PERIOD_DAYS_MAX = 100
 _DAY = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
 _NUL = "\0"
 """PostgreSQL keeps every character but this one."""
+NUMBER_CHARACTERS_MAX = 200
+"""Of a customer's or a meter's number. An index of PostgreSQL holds both in four bytes a character, and not many more."""
 
 COLUMNS = {
     "commodity": True,
@@ -71,6 +73,7 @@ SENTENCES: dict[str, str] = {
     "readings.reason": f"The reason is none that the bank knows. Write one of {', '.join(Reason)}.",
     "readings.reason_text": "The reason `other` needs its text in reason_text.",
     "readings.text": "The text holds a NUL character, which cannot be kept. Send it without.",
+    "readings.number_too_long": f"The number has more than {NUMBER_CHARACTERS_MAX} characters. No customer or meter has such a one.",
     "readings.date": "This is no date of the calendar since 1900. Write it as 2026-03-01.",
     "readings.period_order": "The period ends before it begins, or on the same day. The start day counts, the end day does not.",
     "readings.period_too_long": f"The period is longer than {PERIOD_DAYS_MAX} days. Split it, or ask the operator.",
@@ -172,6 +175,10 @@ def _checks(today: date) -> list[Check]:
         *(
             (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
             for name in ("customer_number", "meter_number", "reason_text")
+        ),
+        *(
+            (pl.col(name).str.len_chars() > NUMBER_CHARACTERS_MAX, "readings.number_too_long", name)
+            for name in ("customer_number", "meter_number")
         ),
         (start.is_null(), "readings.date", "period_start"),
         (end.is_null(), "readings.date", "period_end"),

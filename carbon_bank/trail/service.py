@@ -41,6 +41,8 @@ class Act(StrEnum):
     QUARANTINE_RELEASED = "quarantine.released"
     READINGS_IMPORTED = "readings.imported"
     READINGS_IMPORT_CANCELLED = "readings.import_cancelled"
+    READINGS_IMPORT_GIVEN_UP = "readings.import_given_up"
+    READINGS_IMPORT_RESUMED = "readings.import_resumed"
     READINGS_MAPPING_SAVED = "readings.mapping_saved"
     READINGS_RECORDED = "readings.recorded"
     REGISTRY_IMPORTED = "registry.imported"
