@@ -78,7 +78,9 @@ async def test_a_household_has_an_empty_account_from_the_start(
     client: httpx.AsyncClient, small_city: SmallCity, owner: psycopg.Connection
 ) -> None:
     _, made = await post(small_city.as_(client, "operator"), "households", NEW["households"])
-    accounts = owner.execute("SELECT available, held, debt, version FROM account WHERE household_id = %s", [made["id"]]).fetchall()
+    accounts = owner.execute(
+        "SELECT available, held, debt, version FROM account WHERE household_id = %s", [made["id"]]
+    ).fetchall()
     assert accounts == [(0, 0, 0, 0)]
 
 
