@@ -10,6 +10,7 @@ The street (imports run downhill only; `tests/test_architecture.py` checks it):
     readings                          formats, revisions, monthly usage
     registry                          cities, districts, utilities, households, meters, tenures
     ledger                            accounts, postings, lots, statements
+    inbox                             what households are told, and e-mail
     identity                          people, clients, roles, tokens, permissions
     trail                             who did what
     foundation                        units, calendar, errors, database, paging: knows no room

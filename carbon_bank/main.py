@@ -16,6 +16,9 @@ from carbon_bank.foundation.doors import Doors, Limit
 from carbon_bank.identity import api as identity
 from carbon_bank.identity import tokens
 from carbon_bank.identity.access import open_to_all
+from carbon_bank.inbox import api as inbox
+from carbon_bank.inbox import mail_api
+from carbon_bank.inbox.languages import Language
 from carbon_bank.programme import adoption_api, compare_api
 from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
@@ -44,6 +47,8 @@ ROOMS = (
     household_api,
     outlook_api,
     account_api,
+    inbox,
+    mail_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -86,6 +91,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     )
     app.state.store = worker.store_of(settings)
     app.state.imports_waiting_max = settings.imports_waiting_max
+    app.state.language = Language(settings.language)
+    app.state.sends_mail = worker.mailer_of(settings) is not None
     file_limit = Limit(settings.import_bytes_max + FORM_BYTES, "CARBON_BANK_IMPORT_BYTES_MAX")
     app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads={"/v1/imports": file_limit})
     problems.install(app)

@@ -17,6 +17,7 @@ from carbon_bank.foundation.database import METADATA, parse_url
 from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.problems import unreachable_database
 from carbon_bank.identity import tables as identity_tables
+from carbon_bank.inbox import tables as inbox_tables
 from carbon_bank.ledger import adjustment_tables, answer_tables, budget_tables
 from carbon_bank.ledger import tables as ledger_tables
 from carbon_bank.programme import tables as programme_tables
@@ -31,6 +32,7 @@ __all__ = ["METADATA", "ROOMS", "Status", "is_ours", "status", "upgrade"]
 ROOMS = (
     identity_tables,
     trail_tables,
+    inbox_tables,
     ledger_tables,
     adjustment_tables,
     answer_tables,

@@ -52,6 +52,21 @@ class Settings(BaseSettings):
     chunk_households: int = Field(20_000, ge=1, description="Households that a settlement computes at a time.")
     bucket_households: int = Field(10_000, ge=1, description="Households that a settlement posts in one transaction.")
 
+    language: Literal["en", "ko"] = Field(
+        "en", description="Language of notifications where a household has chosen none and its program asks for none."
+    )
+    smtp_host: str | None = Field(None, description="Server that takes e-mail. Unset: none is sent, and none waits.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of that server.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        "starttls",
+        description="How the connection to it is made safe: not at all, by STARTTLS, or by TLS from the start.",
+    )
+    smtp_user: str | None = Field(None, description="Name with which the bank signs in there. Unset: it does not.")
+    smtp_password_file: Path | None = Field(None, description="File with the password that belongs to it.")
+    mail_from: str | None = Field(
+        None, description="Sender of e-mail, as Carbon Bank <bank@city.example>. Needed where a server is named."
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

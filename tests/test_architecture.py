@@ -25,6 +25,7 @@ STREET = (
     "foundation",
     "trail",
     "identity",
+    "inbox",
     "ledger",
     "registry",
     "readings",

@@ -20,10 +20,12 @@ from carbon_bank.foundation.database import Database
 from carbon_bank.identity.access import OPEN, allowed, open_to_all
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
+from carbon_bank.inbox import service as inbox
+from carbon_bank.inbox.kinds import Kind
 from carbon_bank.programme.policy import load_shipped
 from tests.readings.sending import row
 from tests.settlement.town import adopt
-from tests.small_city import SmallCity
+from tests.small_city import NOW, SmallCity
 
 P = Permission
 FRAMEWORK = {
@@ -58,10 +60,13 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/imports/{import_id}/rejections": P.READINGS_READ,
     "GET /v1/mappings": P.READINGS_READ,
     "GET /v1/mappings/{name}": P.READINGS_READ,
+    "GET /v1/inbox/mail": P.INBOX_READ,
     "GET /v1/me": P.OWN_READ,
     "GET /v1/me/awards": P.OWN_READ,
+    "GET /v1/me/inbox": P.OWN_READ,
     "GET /v1/me/outlook": P.OWN_READ,
     "GET /v1/me/points": P.OWN_READ,
+    "GET /v1/me/preferences": P.OWN_READ,
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,
     "GET /v1/policies": None,
@@ -93,6 +98,8 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/households": P.REGISTRY_WRITE,
     "POST /v1/imports": P.READINGS_WRITE,
     "POST /v1/imports/{import_id}/cancel": P.READINGS_WRITE,
+    "POST /v1/me/inbox/read-all": P.OWN_WRITE,
+    "POST /v1/me/inbox/{notification_id}/read": P.OWN_WRITE,
     "POST /v1/meters": P.REGISTRY_WRITE,
     "POST /v1/people": P.PEOPLE_WRITE,
     "POST /v1/policies/compare": P.POLICY_PREPARE,
@@ -109,6 +116,7 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/utilities": P.REGISTRY_WRITE,
     "PUT /v1/adoptions/{adoption_id}": P.POLICY_PREPARE,
     "PUT /v1/mappings/{name}": P.READINGS_WRITE,
+    "PUT /v1/me/preferences": P.OWN_WRITE,
 }
 GUARDED = {route: permission for route, permission in ROUTES.items() if permission is not None}
 NO_OBJECT = 2**40
@@ -234,6 +242,7 @@ NOTHING: dict[str, int | str] = {
     "household_id": NO_OBJECT,
     "import_id": NO_OBJECT,
     "name": "nothing",
+    "notification_id": NO_OBJECT,
     "row_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
@@ -325,6 +334,11 @@ async def objects(
         "/v1/imports", content=file, headers=small_city.bearer("elec") | {"Content-Type": "text/csv"}
     )
     assert kept.status_code == 202, kept.text
+    redemption = {"redemption": 1, "points": 10}
+    async with database.write() as session:
+        place = {"city_id": small_city.city_id, "household_id": small_city.alder}
+        await inbox.notify(session, NOW, **place, kind=Kind.REDEMPTION_DONE, facts=redemption, subject="redemption:1")
+    told = await client.get("/v1/me/inbox", headers=small_city.bearer("alder"))
     waiting = await client.get("/v1/quarantine", headers=small_city.bearer("operator"))
     return {
         "adoption_id": drafted.json()["id"],
@@ -332,6 +346,7 @@ async def objects(
         "award_id": f"{settlement}-{small_city.alder}-water",
         "household_id": small_city.alder,
         "import_id": kept.json()["id"],
+        "notification_id": told.json()["items"][0]["id"],
         "row_id": waiting.json()["items"][0]["id"],
         "settlement_id": settlement,
         "tenure_id": tenure[0],
@@ -354,7 +369,12 @@ async def test_the_citys_own_staff_finds_the_same_things(
     client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int | str]
 ) -> None:
     for route in OBJECTS:
-        others = {P.POLICY_APPROVE: "approver", P.SETTLEMENT_APPROVE: "approver", P.READINGS_WRITE: "elec"}
+        others = {
+            P.POLICY_APPROVE: "approver",
+            P.SETTLEMENT_APPROVE: "approver",
+            P.READINGS_WRITE: "elec",
+            P.OWN_WRITE: "alder",
+        }
         name = others.get(GUARDED[route], "operator")
         answer = await send(client, route, small_city.bearer(name), **objects)
         assert answer.status_code in {200, 202, 409}, (route, answer.text)

@@ -10,8 +10,10 @@ class Permission(StrEnum):
     AWARD_REVIEW = "award.review"
     CITY_READ = "city.read"
     CITY_WRITE = "city.write"
+    INBOX_READ = "inbox.read"
     LEDGER_READ = "ledger.read"
     OWN_READ = "own.read"
+    OWN_WRITE = "own.write"
     PEOPLE_WRITE = "people.write"
     POLICY_APPROVE = "policy.approve"
     POLICY_PREPARE = "policy.prepare"
@@ -55,14 +57,24 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.AUDITOR: frozenset(
-        {P.AWARD_READ, P.CITY_READ, P.LEDGER_READ, P.POLICY_READ, P.READINGS_READ, P.REGISTRY_READ, P.SETTLEMENT_READ}
+        {
+            P.AWARD_READ,
+            P.CITY_READ,
+            P.INBOX_READ,
+            P.LEDGER_READ,
+            P.POLICY_READ,
+            P.READINGS_READ,
+            P.REGISTRY_READ,
+            P.SETTLEMENT_READ,
+        }
     ),
-    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ}),
+    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ, P.OWN_WRITE}),
     Role.OPERATOR: frozenset(
         {
             P.AWARD_READ,
             P.AWARD_REVIEW,
             P.CITY_READ,
+            P.INBOX_READ,
             P.LEDGER_READ,
             P.PEOPLE_WRITE,
             P.POLICY_PREPARE,

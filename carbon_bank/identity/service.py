@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -13,10 +14,20 @@ from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from carbon_bank.identity import queries
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.addresses import is_mail_address
 from carbon_bank.identity.permissions import STAFF, Role
 from carbon_bank.identity.secrets import check_password, hash_secret, new_secret, verify_secret
 from carbon_bank.identity.tables import Client, Person
 from carbon_bank.trail.service import Act, record
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """A person of a household whose login is an e-mail address. No log shows it."""
+
+    household_id: int
+    person_id: int
+    address: str = field(repr=False)
 
 
 async def sign_in(session: ReadSession, login: str, password: str) -> Actor:
@@ -63,6 +74,12 @@ async def person_acting(session: ReadSession, login: str) -> Actor:
 def actor_of(person: Person) -> Actor:
     roles = frozenset(Role(role) for role in person.roles)
     return Actor(f"person:{person.id}", roles, person.city_id, person.household_id)
+
+
+async def mail_addresses(session: ReadSession, household_ids: Collection[int]) -> list[Addressee]:
+    """The people of some households who can be written to: not disabled, and their login is an e-mail address."""
+    found = await queries.logins_of_households(session, household_ids)
+    return [Addressee(*row) for row in found if is_mail_address(row[2])]
 
 
 async def add_person(

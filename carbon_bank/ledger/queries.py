@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlmodel import col, func, select
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.inbox.notices import MAKE_NOTICES, NOTICES
 from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
 
 
@@ -132,6 +133,23 @@ async def lots_by_expiry(session: ReadSession, household_id: int, today: date) -
         .order_by(col(Lot.expires_on).nulls_last(), col(Lot.lot_id))
     )
     return (await session.exec(statement)).all()
+
+
+async def expiring_between(session: WriteSession, city_id: int, first_day: date, last_day: date) -> None:
+    """Put the households of a city with points that expire in these days among those to be told, with how many and until when.
+
+    The day is the first of them, should there be several.
+    """
+    await session.sql(MAKE_NOTICES)
+    statement = f"""
+        INSERT INTO {NOTICES}
+        SELECT lot.household_id, jsonb_build_object('points', CAST(sum(lot.remaining) AS bigint), 'day', min(lot.expires_on))
+        FROM lot JOIN posting ON posting.household_id = lot.household_id AND posting.seq = lot.lot_id
+        JOIN journal ON journal.id = posting.journal_id
+        WHERE lot.expires_on BETWEEN :first_day AND :last_day AND lot.remaining > 0 AND journal.city_id = :city_id
+        GROUP BY lot.household_id
+    """
+    await session.sql(statement, {"city_id": city_id, "first_day": first_day, "last_day": last_day})
 
 
 async def postings(session: ReadSession, household_id: int, before_seq: int | None, limit: int) -> Sequence[Posting]:

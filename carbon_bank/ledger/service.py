@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
-from carbon_bank.foundation.calendar import first_day, month_of
+from carbon_bank.foundation.calendar import days_in_month, first_day, month_of, month_text
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.ids import uuid7
+from carbon_bank.inbox import service as inbox
+from carbon_bank.inbox.kinds import Kind
 from carbon_bank.ledger import queries
 from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.ledger.tables import Account, Journal
@@ -87,6 +89,14 @@ async def get_account(session: ReadSession, household_id: int) -> Account:
 async def spendable_lots(session: ReadSession, household_id: int, today: date) -> Sequence[Lot]:
     """Lots with points left that have not expired, the soonest to expire first."""
     return await queries.lots_by_expiry(session, household_id, today)
+
+
+async def notify_expiring(session: WriteSession, now: datetime, *, city_id: int, month: int) -> int:
+    """Tell each household of a city whose points expire in a month, once for that month. Returns how many were told now."""
+    first = first_day(month)
+    await queries.expiring_between(session, city_id, first, first.replace(day=days_in_month(month)))
+    subject = f"expiry:{month_text(month)}"
+    return await inbox.notify_many(session, now, city_id=city_id, kind=Kind.POINTS_EXPIRE, subject=subject)
 
 
 async def statement(session: ReadSession, household_id: int, before_seq: int | None, limit: int) -> Sequence[Posting]:

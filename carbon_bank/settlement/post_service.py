@@ -10,6 +10,8 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
+from carbon_bank.inbox import service as inbox
+from carbon_bank.inbox.kinds import Kind
 from carbon_bank.ledger import service as ledger
 from carbon_bank.ledger.service import Posted
 from carbon_bank.registry import service as registry
@@ -83,7 +85,7 @@ async def post_released(
 
 
 async def finish_posting(session: WriteSession, actor: Actor, now: datetime, settlement_id: int) -> Posted:
-    """Compare the ledger with what was to be posted, and close the settlement.
+    """Compare the ledger with what was to be posted, close the settlement, and tell each household its results.
 
     Raises: Conflict `settlement.books_differ` (409): nothing is closed, and the numbers say by how much.
     """
@@ -111,6 +113,8 @@ async def finish_posting(session: WriteSession, actor: Actor, now: datetime, set
             city_id=settlement.city_id,
             facts=facts,
         )
+        await queries.fill_results(session, settlement_id, settlement.period)
+        await inbox.notify_many(session, now, city_id=settlement.city_id, kind=Kind.RESULTS_OUT, subject=subject)
     return stands
 
 

@@ -11,6 +11,7 @@ from sqlmodel import col, func, select
 from carbon_bank.foundation.columns import Columns, copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
+from carbon_bank.inbox.notices import MAKE_NOTICES, NOTICES
 from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Award, Settlement, SettlementPopulation, SettlementTotal
@@ -136,6 +137,22 @@ async def to_post(session: ReadSession, settlement_id: int) -> tuple[int, int]:
     statement = select(func.count(), func.coalesce(func.sum(Award.points), 0)).select_from(Award).where(*paid)
     count, points = (await session.exec(statement)).one()
     return count, int(points)
+
+
+async def fill_results(session: WriteSession, settlement_id: int, period: str) -> None:
+    """Put each household with an award among those to be told, with its points; also those that get none."""
+    of_commodity = ", ".join(
+        f"'{name}', sum(points) FILTER (WHERE commodity = '{name}' AND points > 0 AND review IN {PAID})"
+        for name in AWARD_COMMODITY_DTYPE.categories
+    )
+    await session.sql(MAKE_NOTICES)
+    statement = f"""
+        INSERT INTO {NOTICES} SELECT household_id, jsonb_strip_nulls(jsonb_build_object(
+            'period', CAST(:period AS text), 'points', coalesce(sum(points) FILTER (WHERE review IN {PAID}), 0),
+            'held', count(*) FILTER (WHERE review = 'held'), {of_commodity}
+        )) FROM award WHERE settlement_id = :settlement_id GROUP BY household_id
+    """
+    await session.sql(statement, {"settlement_id": settlement_id, "period": period})
 
 
 async def awards(session: ReadSession, settlement_id: int, after: Sequence[Any] | None, limit: int) -> Sequence[Award]:

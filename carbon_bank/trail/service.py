@@ -21,6 +21,7 @@ class Act(StrEnum):
     CLIENT_ADDED = "client.added"
     DISTRICT_ADDED = "district.added"
     HOUSEHOLD_ADDED = "household.added"
+    INBOX_PREFERENCE_SET = "inbox.preference_set"
     METER_ADDED = "meter.added"
     PERSON_ADDED = "person.added"
     POLICY_APPROVED = "policy.approved"

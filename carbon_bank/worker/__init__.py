@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from carbon_bank.worker.comparisons import compare_over_city
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.mail import mailer_of, send_mail
+from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
 from carbon_bank.worker.settlements import compute, post
 
@@ -16,8 +18,11 @@ __all__ = [
     "compute",
     "import_readings",
     "look_after_readings",
+    "mailer_of",
+    "notify_expiring",
     "post",
     "queue_of",
+    "send_mail",
     "store_of",
     "work",
     "working_inside",

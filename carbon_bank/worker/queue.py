@@ -11,15 +11,19 @@ import structlog
 
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
 from carbon_bank.foundation.jobs import QUEUE
+from carbon_bank.inbox.languages import Language
 from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.settings import Settings
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
 from carbon_bank.worker.comparisons import compare_over_city
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.mail import mailer_of, send_mail
+from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.settlements import compute, post
 
 EVERY_FIVE_MINUTES = "*/5 * * * *"
+EVERY_NIGHT = "20 2 * * *"
 RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
 
 log = structlog.get_logger()
@@ -52,11 +56,31 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     async def look_after(timestamp: int) -> None:
         await look_after_readings(database, settings)
 
+    _add_telling(app, database, settings)
+
     @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
     async def post_settlement(settlement_id: int) -> None:
         await post(database, settlement_id, settings.bucket_households)
 
     return app
+
+
+def _add_telling(app: procrastinate.App, database: Database, settings: Settings) -> None:
+    mailer, default = mailer_of(settings), Language(settings.language)
+
+    @app.periodic(cron=EVERY_NIGHT)
+    @app.task(name="notify_expiring", queue=QUEUE, queueing_lock="notify_expiring", retry=RETRIES)
+    async def notify_of_expiry(timestamp: int) -> None:
+        await notify_expiring(database)
+
+    @app.periodic(cron=EVERY_FIVE_MINUTES)
+    @app.task(name="send_mail", queue=QUEUE, queueing_lock="send_mail")
+    async def send_some_mail(timestamp: int) -> None:
+        if await send_mail(database, mailer, default):
+            with suppress(procrastinate.exceptions.AlreadyEnqueued):
+                await app.configure_task("send_mail", queue=QUEUE, queueing_lock="send_mail").defer_async(
+                    timestamp=timestamp
+                )
 
 
 async def work(

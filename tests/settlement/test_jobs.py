@@ -19,6 +19,8 @@ from tests.settlement.town import H1_2024, JULY_2024, KOREA, adopt, found_town, 
 from tests.small_city import SmallCity
 
 NEW = {"period": "2024-H1"}
+ASKED_FOR = "task_name NOT IN (SELECT task_name FROM procrastinate_periodic_defers)"
+"""Jobs that somebody asked for, and not those that come round by themselves."""
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +30,7 @@ async def _policy_in_force(database: Database, small_city: SmallCity) -> None:
 
 def jobs(owner: psycopg.Connection) -> list[tuple[Any, ...]]:
     return owner.execute(
-        "SELECT task_name, status::text, args FROM procrastinate_jobs WHERE task_name <> 'look_after_readings' ORDER BY id"
+        f"SELECT task_name, status::text, args FROM procrastinate_jobs WHERE {ASKED_FOR} ORDER BY id"
     ).fetchall()
 
 
@@ -199,7 +201,7 @@ async def test_a_worker_that_is_at_work_takes_up_what_another_lost_meanwhile(
         assert [status for _, status, _ in jobs(owner)] == ["doing"]
         owner.execute(
             "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '5 minutes' "
-            "WHERE id = (SELECT worker_id FROM procrastinate_jobs WHERE task_name <> 'look_after_readings')"
+            f"WHERE id = (SELECT worker_id FROM procrastinate_jobs WHERE {ASKED_FOR})"
         )
         await until(lambda: [status for _, status, _ in jobs(owner)] == ["succeeded"])
     finally:
