@@ -21,6 +21,7 @@ from jose import jwt
 from jose.exceptions import ExpiredSignatureError, JOSEError
 
 from carbon_bank.foundation.errors import InvalidInput, Unauthenticated
+from carbon_bank.foundation.key_file import make_once
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
 
@@ -118,18 +119,9 @@ def read(keys: Keys, token: str) -> Actor:
 
 
 def _make_key(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    partial = file.with_suffix(f".{secrets.token_hex(4)}")
-    partial.touch(mode=0o600)
-    partial.write_bytes(pem)
-    try:
-        file.hardlink_to(partial)  # of two processes that start at once, the first one's key stands
-    except FileExistsError:
-        pass
-    finally:
-        partial.unlink()
+    make_once(file, pem)
 
 
 def _base64(number: int) -> str:
