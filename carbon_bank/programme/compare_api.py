@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from carbon_bank.foundation.calendar import month_text
 from carbon_bank.foundation.errors import Conflict, InvalidInput
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
+from carbon_bank.foundation.sheet import safe_cell
 from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
@@ -144,8 +145,7 @@ _COLUMNS += ["gainers", "losers", "gained", "lost"]
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """The two sides of a group as columns; a name that a spreadsheet would run as a formula is made safe."""
     plain = {name: value for name, value in row.items() if name not in {"a", "b"}}
-    if str(plain["group"])[:1] in {"=", "+", "-", "@", "\t", "\r"}:
-        plain["group"] = f"'{plain['group']}"
+    plain["group"] = safe_cell(str(plain["group"]))
     return plain | {f"{name}_{side}": value for side in "ab" for name, value in (row[side] or {}).items()}
 
 
