@@ -28,8 +28,15 @@ class Actor:
 
     @property
     def person_id(self) -> int | None:
+        return self._number_of("person")
+
+    @property
+    def client_id(self) -> int | None:
+        return self._number_of("client")
+
+    def _number_of(self, wanted: str) -> int | None:
         kind, _, number = self.subject.partition(":")
-        return int(number) if kind == "person" else None
+        return int(number) if kind == wanted else None
 
     def require(self, permission: Permission) -> None:
         """Raises: Forbidden `identity.forbidden` (403), naming the permission and the roles that have it."""
@@ -74,6 +81,17 @@ class Actor:
                 "identity.no_utility", "No utility is linked to this client. Ask the city's operator to link it."
             )
         return self.utility_id
+
+    def of_client(self) -> int:
+        """The client that this actor is: a utility's or a partner's machine.
+
+        Raises: NotFound `identity.no_client` (404).
+        """
+        if self.client_id is None:
+            raise NotFound(
+                "identity.no_client", "You act as a person. This is done by a utility's or a partner's client."
+            )
+        return self.client_id
 
 
 WORKER = Actor("system:worker")

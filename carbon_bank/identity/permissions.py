@@ -14,6 +14,8 @@ class Permission(StrEnum):
     LEDGER_READ = "ledger.read"
     OWN_READ = "own.read"
     OWN_WRITE = "own.write"
+    PAYOUT_APPROVE = "payout.approve"
+    PAYOUT_PREPARE = "payout.prepare"
     PEOPLE_WRITE = "people.write"
     POLICY_APPROVE = "policy.approve"
     POLICY_PREPARE = "policy.prepare"
@@ -21,8 +23,14 @@ class Permission(StrEnum):
     READINGS_READ = "readings.read"
     READINGS_REVIEW = "readings.review"
     READINGS_WRITE = "readings.write"
+    REDEMPTION_FULFIL = "redemption.fulfil"
+    REDEMPTION_READ = "redemption.read"
+    REDEMPTION_REVIEW = "redemption.review"
     REGISTRY_READ = "registry.read"
     REGISTRY_WRITE = "registry.write"
+    REWARDS_APPROVE = "rewards.approve"
+    REWARDS_READ = "rewards.read"
+    REWARDS_WRITE = "rewards.write"
     SETTLEMENT_APPROVE = "settlement.approve"
     SETTLEMENT_POST = "settlement.post"
     SETTLEMENT_PREPARE = "settlement.prepare"
@@ -49,9 +57,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.AWARD_READ,
             P.AWARD_REVIEW,
             P.CITY_READ,
+            P.PAYOUT_APPROVE,
             P.POLICY_APPROVE,
             P.POLICY_READ,
+            P.REDEMPTION_READ,
             P.REGISTRY_READ,
+            P.REWARDS_APPROVE,
+            P.REWARDS_READ,
             P.SETTLEMENT_APPROVE,
             P.SETTLEMENT_READ,
         }
@@ -64,11 +76,20 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.LEDGER_READ,
             P.POLICY_READ,
             P.READINGS_READ,
+            P.REDEMPTION_READ,
             P.REGISTRY_READ,
+            P.REWARDS_READ,
             P.SETTLEMENT_READ,
         }
     ),
-    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ, P.OWN_WRITE}),
+    Role.HOUSEHOLD: frozenset(
+        {
+            P.AWARD_READ,
+            P.OWN_READ,
+            P.OWN_WRITE,
+            P.REWARDS_READ,
+        }
+    ),
     Role.OPERATOR: frozenset(
         {
             P.AWARD_READ,
@@ -76,21 +97,42 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.CITY_READ,
             P.INBOX_READ,
             P.LEDGER_READ,
+            P.PAYOUT_PREPARE,
             P.PEOPLE_WRITE,
             P.POLICY_PREPARE,
             P.POLICY_READ,
             P.READINGS_READ,
             P.READINGS_REVIEW,
+            P.REDEMPTION_READ,
+            P.REDEMPTION_REVIEW,
             P.REGISTRY_READ,
             P.REGISTRY_WRITE,
+            P.REWARDS_READ,
+            P.REWARDS_WRITE,
             P.SETTLEMENT_POST,
             P.SETTLEMENT_PREPARE,
             P.SETTLEMENT_READ,
         }
     ),
-    Role.PARTNER: frozenset(),
-    Role.PRIVACY_OFFICER: frozenset({P.CITY_READ}),
-    Role.UTILITY: frozenset({P.READINGS_READ, P.READINGS_WRITE}),
+    Role.PARTNER: frozenset(
+        {
+            P.REDEMPTION_FULFIL,
+            P.REWARDS_READ,
+        }
+    ),
+    Role.PRIVACY_OFFICER: frozenset(
+        {
+            P.CITY_READ,
+            P.REWARDS_READ,
+        }
+    ),
+    Role.UTILITY: frozenset(
+        {
+            P.READINGS_READ,
+            P.READINGS_WRITE,
+            P.REWARDS_READ,
+        }
+    ),
 }
 
 STAFF = frozenset({Role.APPROVER, Role.AUDITOR, Role.OPERATOR, Role.PRIVACY_OFFICER})

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from carbon_bank.foundation.errors import InvalidInput
+from carbon_bank.rewards.credit_transfer import CURRENCY_PLACES
 
-_WITHOUT = {"BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF": 0, "BHD IQD JOD KWD LYD OMR TND": 3}
-_PLACES = {code: places for codes, places in _WITHOUT.items() for code in codes.split()}
-PART_MAX = 10**12
+PART_MAX = 10**9
+"""Of numerator and denominator of a point's value."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,16 @@ class Worth:
     rest: Fraction
 
 
-def places_of(currency: str) -> int:
-    """Decimal places of a currency. Source: ISO 4217."""
-    return _PLACES.get(currency, 2)
-
-
 def worth_of(points: int, value: Fraction, currency: str) -> Worth:
-    """What some points come to. Args: value: of one point, in the currency itself (won, euros)."""
-    exact = points * value * 10 ** places_of(currency)
+    """What some points come to. Args: value: of one point, in the currency itself (won, euros), one that is in use."""
+    exact = points * value * 10 ** CURRENCY_PLACES[currency]
     minor = exact.numerator // exact.denominator
     return Worth(minor, exact - minor)
 
 
 def amount_text(minor: int, currency: str) -> str:
     """An amount as people write it: 5000 for 5000 won, 50.00 for 5000 cents."""
-    places = places_of(currency)
+    places = CURRENCY_PLACES[currency]
     whole, part = divmod(minor, 10**places)
     return f"{whole}.{part:0{places}d}" if places else str(whole)
 
@@ -54,7 +49,3 @@ def read_value(text: str) -> Fraction:
             f"'{text[:80]}' is no value of a point. Write a decimal or a fraction above 0, as 2, 1.4 or 3/2.",
         )
     return value
-
-
-def value_text(value: Fraction) -> str:
-    return str(value)
