@@ -11,6 +11,7 @@ The street (imports run downhill only; `tests/test_architecture.py` checks it):
     registry                          cities, districts, utilities, households, meters, tenures
     ledger                            accounts, postings, lots, statements
     inbox                             what households are told, and e-mail
+    webhooks                          what happened, told to partners and utilities
     identity                          people, clients, roles, tokens, permissions
     trail                             who did what
     foundation                        units, calendar, errors, database, paging: knows no room

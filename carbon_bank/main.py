@@ -24,9 +24,11 @@ from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
 from carbon_bank.readings import coverage_api, import_api, mapping_api, quarantine_api
 from carbon_bank.registry import api as registry
+from carbon_bank.rewards import catalogue_api, partner_api, redemption_api, redemption_desk_api, terms_api, voucher_api
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import account_api, award_api, due_api, household_api, outlook_api, review_api
 from carbon_bank.settlement import api as settlement
+from carbon_bank.webhooks import api as webhooks
 
 ROOMS = (
     health,
@@ -49,6 +51,13 @@ ROOMS = (
     account_api,
     inbox,
     mail_api,
+    webhooks,
+    catalogue_api,
+    voucher_api,
+    terms_api,
+    redemption_api,
+    redemption_desk_api,
+    partner_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -89,6 +98,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.keys = tokens.load_keys(
         key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
     )
+    app.state.sealer = worker.sealer_of(settings)
+    app.state.caller = worker.caller_of(settings)
     app.state.store = worker.store_of(settings)
     app.state.imports_waiting_max = settings.imports_waiting_max
     app.state.language = Language(settings.language)

@@ -27,6 +27,7 @@ from carbon_bank.registry import tables as registry_tables
 from carbon_bank.rewards import catalogue_tables, payout_tables, redemption_tables
 from carbon_bank.settlement import tables as settlement_tables
 from carbon_bank.trail import tables as trail_tables
+from carbon_bank.webhooks import tables as webhooks_tables
 
 __all__ = ["METADATA", "ROOMS", "Status", "is_ours", "status", "upgrade"]
 
@@ -34,6 +35,7 @@ ROOMS = (
     identity_tables,
     trail_tables,
     inbox_tables,
+    webhooks_tables,
     ledger_tables,
     adjustment_tables,
     answer_tables,

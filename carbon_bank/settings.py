@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     signing_key_file: Path | None = Field(
         None, description="PEM file with the P-256 key that signs tokens. Unset: made once in the data folder."
     )
+    secrets_key_file: Path | None = Field(
+        None, description="File with the keys that seal stored secrets. Unset: made once in the data folder."
+    )
     token_minutes: int = Field(15, ge=1, le=60, description="Life of an access token, in minutes.")
     log_format: Literal["console", "json"] = Field("console", description="Form of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
@@ -65,6 +68,10 @@ class Settings(BaseSettings):
     smtp_password_file: Path | None = Field(None, description="File with the password that belongs to it.")
     mail_from: str | None = Field(
         None, description="Sender of e-mail, as Carbon Bank <bank@city.example>. Needed where a server is named."
+    )
+    webhooks_allow_loopback: bool = Field(
+        False,
+        description="Whether webhooks may go to this machine itself, also over plain HTTP: for tests and the demo.",
     )
 
     @classmethod

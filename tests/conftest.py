@@ -84,7 +84,9 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, work_inside=False, chunk_households=7, bucket_households=5)
+    return Settings(
+        data_dir=tmp_path, work_inside=False, chunk_households=7, bucket_households=5, webhooks_allow_loopback=True
+    )
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ STREET = (
     "foundation",
     "trail",
     "identity",
+    "webhooks",
     "inbox",
     "ledger",
     "registry",
@@ -75,6 +76,7 @@ DOORS: dict[str, set[str]] = {
     "identity/access.py": {"api", "edge", "main"},  # the dependency on every route that needs a permission
     "identity/secrets.py": {"service", "api"},  # hashes passwords: slow on purpose, and random
     "identity/tokens.py": {"service", "api", "door", "edge", "main"},  # signs and reads: the one that knows jose
+    "webhooks/calling.py": {"api", "edge", "main"},  # calls out: resolves, checks, sends
 }
 """Modules of a room that are none of these kinds and not pure either, and who may import them."""
 

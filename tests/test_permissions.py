@@ -38,6 +38,7 @@ FRAMEWORK = {
 """The documentation pages, which the framework serves."""
 
 ROUTES: dict[str, Permission | None] = {
+    "DELETE /v1/webhooks/endpoints/{endpoint_id}": P.WEBHOOKS_WRITE,
     "GET /": None,
     "GET /.well-known/jwks.json": None,
     "GET /health/live": None,
@@ -85,6 +86,8 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/settlements/{settlement_id}/due": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}/reviews": P.SETTLEMENT_READ,
     "GET /v1/utilities": P.REGISTRY_READ,
+    "GET /v1/webhooks/deliveries": P.WEBHOOKS_READ,
+    "GET /v1/webhooks/endpoints": P.WEBHOOKS_READ,
     "POST /v1/adoptions": P.POLICY_PREPARE,
     "POST /v1/adoptions/{adoption_id}/approve": P.POLICY_APPROVE,
     "POST /v1/adoptions/{adoption_id}/propose": P.POLICY_PREPARE,
@@ -114,6 +117,10 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/tenures/{tenure_id}/end": P.REGISTRY_WRITE,
     "POST /v1/token": None,
     "POST /v1/utilities": P.REGISTRY_WRITE,
+    "POST /v1/webhooks/deliveries/{delivery_id}/replay": P.WEBHOOKS_REPLAY,
+    "POST /v1/webhooks/endpoints": P.WEBHOOKS_WRITE,
+    "POST /v1/webhooks/endpoints/{endpoint_id}/rotate": P.WEBHOOKS_WRITE,
+    "POST /v1/webhooks/endpoints/{endpoint_id}/test": P.WEBHOOKS_WRITE,
     "PUT /v1/adoptions/{adoption_id}": P.POLICY_PREPARE,
     "PUT /v1/mappings/{name}": P.READINGS_WRITE,
     "PUT /v1/me/preferences": P.OWN_WRITE,
@@ -239,6 +246,8 @@ NOTHING: dict[str, int | str] = {
     "adoption_id": NO_OBJECT,
     "award_id": f"{NO_OBJECT}-1-water",
     "comparison_id": NO_OBJECT,
+    "delivery_id": NO_OBJECT,
+    "endpoint_id": NO_OBJECT,
     "household_id": NO_OBJECT,
     "import_id": NO_OBJECT,
     "name": "nothing",
@@ -339,10 +348,18 @@ async def objects(
         place = {"city_id": small_city.city_id, "household_id": small_city.alder}
         await inbox.notify(session, NOW, **place, kind=Kind.REDEMPTION_DONE, facts=redemption, subject="redemption:1")
     told = await client.get("/v1/me/inbox", headers=small_city.bearer("alder"))
+    hook = {"url": "http://127.0.0.1:9/hook", "events": ["import.finished"]}
+    endpoint = await client.post("/v1/webhooks/endpoints", json=hook, headers=small_city.bearer("elec"))
+    assert endpoint.status_code == 201, endpoint.text
+    tested = f"/v1/webhooks/endpoints/{endpoint.json()['id']}/test"
+    delivery = await client.post(tested, headers=small_city.bearer("elec"))
+    assert delivery.status_code == 202, delivery.text
     waiting = await client.get("/v1/quarantine", headers=small_city.bearer("operator"))
     return {
         "adoption_id": drafted.json()["id"],
         "comparison_id": compared.json()["id"],
+        "delivery_id": delivery.json()["delivery_id"],
+        "endpoint_id": endpoint.json()["id"],
         "award_id": f"{settlement}-{small_city.alder}-water",
         "household_id": small_city.alder,
         "import_id": kept.json()["id"],
@@ -373,6 +390,7 @@ async def test_the_citys_own_staff_finds_the_same_things(
             P.POLICY_APPROVE: "approver",
             P.SETTLEMENT_APPROVE: "approver",
             P.READINGS_WRITE: "elec",
+            P.WEBHOOKS_WRITE: "elec",
             P.OWN_WRITE: "alder",
         }
         name = others.get(GUARDED[route], "operator")

@@ -1,7 +1,7 @@
 """Notifications to households, how each wants to be told, and mails
 
 Revision: 0013
-Before:   0011
+Before:   0012
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from carbon_bank import __version__
-from carbon_bank.cli import db, demo, people, policy, readings, registry, serve, settlement, simulate
+from carbon_bank.cli import db, demo, people, policy, readings, registry, serve, settlement, simulate, webhooks
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.foundation.problems import unreachable_database
 
@@ -32,6 +32,7 @@ app.add_typer(registry.app, name="registry", help="Cities, districts, utilities,
 app.add_typer(people.app, name="people", help="Who may sign in.")
 app.add_typer(readings.app, name="readings", help="Meter readings from files.")
 app.add_typer(settlement.app, name="settlement", help="Compute, look at, approve and post settlements.")
+app.add_typer(webhooks.app, name="webhooks", help="What was sent to partners and utilities; send it again.")
 app.add_typer(policy.app, name="policy", help="The policies that come with the bank.")
 
 

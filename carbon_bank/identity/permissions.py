@@ -35,6 +35,9 @@ class Permission(StrEnum):
     SETTLEMENT_POST = "settlement.post"
     SETTLEMENT_PREPARE = "settlement.prepare"
     SETTLEMENT_READ = "settlement.read"
+    WEBHOOKS_READ = "webhooks.read"
+    WEBHOOKS_REPLAY = "webhooks.replay"
+    WEBHOOKS_WRITE = "webhooks.write"
 
 
 class Role(StrEnum):
@@ -80,6 +83,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.REGISTRY_READ,
             P.REWARDS_READ,
             P.SETTLEMENT_READ,
+            P.WEBHOOKS_READ,
         }
     ),
     Role.HOUSEHOLD: frozenset(
@@ -112,12 +116,17 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.SETTLEMENT_POST,
             P.SETTLEMENT_PREPARE,
             P.SETTLEMENT_READ,
+            P.WEBHOOKS_READ,
+            P.WEBHOOKS_REPLAY,
         }
     ),
     Role.PARTNER: frozenset(
         {
             P.REDEMPTION_FULFIL,
             P.REWARDS_READ,
+            P.WEBHOOKS_READ,
+            P.WEBHOOKS_REPLAY,
+            P.WEBHOOKS_WRITE,
         }
     ),
     Role.PRIVACY_OFFICER: frozenset(
@@ -131,6 +140,9 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.READINGS_READ,
             P.READINGS_WRITE,
             P.REWARDS_READ,
+            P.WEBHOOKS_READ,
+            P.WEBHOOKS_REPLAY,
+            P.WEBHOOKS_WRITE,
         }
     ),
 }

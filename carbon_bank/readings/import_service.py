@@ -33,6 +33,8 @@ from carbon_bank.readings.service import record_readings
 from carbon_bank.registry import service as registry
 from carbon_bank.registry.service import UtilityPlace
 from carbon_bank.trail.service import Act, record
+from carbon_bank.webhooks.events import Event, OfUtility
+from carbon_bank.webhooks.service import emit
 
 IMPORT_TASK = "import_readings"
 FINDINGS_MAX = 200
@@ -190,6 +192,15 @@ async def finish(session: WriteSession, now: datetime, import_id: int, failure: 
     else:
         row.failure_code, row.failure = failure.code, failure.message
     session.add(row)
+    counts = {name: getattr(row, name) for name in ("rows", *(status.value for status in Status), "passed_over")}
+    await emit(
+        session,
+        now,
+        city_id=row.city_id,
+        event=Event.IMPORT_FINISHED,
+        audience=OfUtility(row.utility_id),
+        facts={"import_id": import_id, "state": row.state, "failure_code": row.failure_code} | counts,
+    )
 
 
 async def cancel(session: WriteSession, actor: Actor, now: datetime, import_id: int) -> ReadingImport:

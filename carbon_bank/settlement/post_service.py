@@ -10,6 +10,7 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Role
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.kinds import Kind
 from carbon_bank.ledger import service as ledger
@@ -21,6 +22,8 @@ from carbon_bank.settlement.service import check_state, policy_of
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Settlement
 from carbon_bank.trail.service import Act, record
+from carbon_bank.webhooks.events import Event
+from carbon_bank.webhooks.service import emit
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,11 @@ async def finish_posting(session: WriteSession, actor: Actor, now: datetime, set
         )
         await queries.fill_results(session, settlement_id, settlement.period)
         await inbox.notify_many(session, now, city_id=settlement.city_id, kind=Kind.RESULTS_OUT, subject=subject)
+        told = {"settlement_id": settlement_id, "period": settlement.period} | facts
+        for role in (Role.PARTNER, Role.UTILITY):
+            await emit(
+                session, now, city_id=settlement.city_id, event=Event.SETTLEMENT_POSTED, audience=role, facts=told
+            )
     return stands
 
 

@@ -70,6 +70,12 @@ class Act(StrEnum):
     TENURE_ENDED = "tenure.ended"
     UTILITY_ADDED = "utility.added"
     VOUCHERS_ADDED = "vouchers.added"
+    WEBHOOK_DELIVERY_REPLAYED = "webhook.delivery_replayed"
+    WEBHOOK_ENDPOINT_ADDED = "webhook.endpoint_added"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook.endpoint_disabled"
+    WEBHOOK_ENDPOINT_REMOVED = "webhook.endpoint_removed"
+    WEBHOOK_ENDPOINT_TESTED = "webhook.endpoint_tested"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  (an act, no secret)
 
 
 def record(

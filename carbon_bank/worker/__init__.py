@@ -12,16 +12,21 @@ from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
 from carbon_bank.worker.settlements import compute, post
+from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
 __all__ = [
+    "Post",
+    "caller_of",
     "compare_over_city",
     "compute",
+    "deliver_webhooks",
     "import_readings",
     "look_after_readings",
     "mailer_of",
     "notify_expiring",
     "post",
     "queue_of",
+    "sealer_of",
     "send_mail",
     "store_of",
     "work",

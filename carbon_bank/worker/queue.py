@@ -10,18 +10,21 @@ import procrastinate
 import structlog
 
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
-from carbon_bank.foundation.jobs import QUEUE
+from carbon_bank.foundation.jobs import CALLS, QUEUE
 from carbon_bank.inbox.languages import Language
 from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.settings import Settings
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
+from carbon_bank.webhooks.service import DELIVER_TASK
 from carbon_bank.worker.comparisons import compare_over_city
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
 from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.settlements import compute, post
+from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
+EVERY_MINUTE = "* * * * *"
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 EVERY_NIGHT = "20 2 * * *"
 RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
@@ -34,7 +37,7 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     connector = procrastinate.PsycopgConnector(
         conninfo=plain_url(database.url),
         min_size=1,
-        max_size=3,
+        max_size=6,  # each of the two workers keeps one to listen on
         kwargs={"options": f"-c role={APP_ROLE} -c timezone=UTC", "application_name": "carbon-bank worker"},
     )
     app = procrastinate.App(connector=connector)
@@ -62,6 +65,7 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     async def post_settlement(settlement_id: int) -> None:
         await post(database, settlement_id, settings.bucket_households)
 
+    _add_calls(app, Post(database, sealer_of(settings), caller_of(settings)))
     return app
 
 
@@ -83,6 +87,19 @@ def _add_telling(app: procrastinate.App, database: Database, settings: Settings)
                 )
 
 
+def _add_calls(app: procrastinate.App, webhooks: Post) -> None:
+    """The tasks that talk to others, in a queue of their own."""
+
+    @app.task(name=DELIVER_TASK, queue=CALLS, retry=RETRIES)
+    async def deliver() -> None:
+        await deliver_webhooks(webhooks)
+
+    @app.periodic(cron=EVERY_MINUTE)
+    @app.task(name="look_for_due_webhooks", queue=CALLS, queueing_lock="look_for_due_webhooks")
+    async def look_for_due(timestamp: int) -> None:
+        await deliver_webhooks(webhooks)
+
+
 async def work(
     database: Database, settings: Settings, *, until_empty: bool = False, look_again_seconds: float = 30
 ) -> None:
@@ -95,11 +112,21 @@ async def work(
         await _take_up_lost_jobs(app)
         looking = asyncio.create_task(_keep_looking(app, look_again_seconds))
         try:
-            await app.run_worker_async(queues=[QUEUE], wait=not until_empty, install_signal_handlers=False)
+            if until_empty:
+                await app.run_worker_async(queues=[QUEUE, CALLS], wait=False, install_signal_handlers=False)
+            else:
+                await _work_queues(app)
         finally:
             looking.cancel()
             with suppress(asyncio.CancelledError):
                 await looking
+
+
+async def _work_queues(app: procrastinate.App) -> None:
+    """A worker for each queue, since each does one job at a time. Where one ends, both do."""
+    async with asyncio.TaskGroup() as group:
+        for queue in (QUEUE, CALLS):
+            group.create_task(app.run_worker_async(queues=[queue], install_signal_handlers=False))
 
 
 async def _keep_looking(app: procrastinate.App, seconds: float) -> None:

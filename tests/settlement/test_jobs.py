@@ -197,7 +197,8 @@ async def test_a_worker_that_is_at_work_takes_up_what_another_lost_meanwhile(
     owner.execute("UPDATE procrastinate_workers SET last_heartbeat = now()")
     working = asyncio.create_task(worker.work(database, settings, look_again_seconds=0.05))
     try:
-        await until(lambda: owner.execute("SELECT count(*) FROM procrastinate_workers").fetchall() == [(2,)])
+        # The dead one, and the worker of each of the two queues.
+        await until(lambda: owner.execute("SELECT count(*) FROM procrastinate_workers").fetchall() == [(3,)])
         assert [status for _, status, _ in jobs(owner)] == ["doing"]
         owner.execute(
             "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '5 minutes' "
