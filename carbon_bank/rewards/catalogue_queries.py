@@ -32,9 +32,7 @@ async def listed(
     session: ReadSession, city_id: int, open_on: date | None, states: Sequence[str], after: int, limit: int
 ) -> Sequence[Reward]:
     """Args: open_on: only those that can be had on a day."""
-    query = select(Reward).where(
-        col(Reward.city_id) == city_id, col(Reward.state).in_(states), col(Reward.id) > after
-    )
+    query = select(Reward).where(col(Reward.city_id) == city_id, col(Reward.state).in_(states), col(Reward.id) > after)
     if open_on is not None:
         query = query.where(
             or_(col(Reward.starts_on).is_(None), col(Reward.starts_on) <= open_on),

@@ -31,7 +31,13 @@ async def draft(session: WriteSession, actor: Actor, now: datetime, code: str, o
 
     Raises: InvalidInput `rewards.offer` (422); Conflict `rewards.code_taken` (409); NotFound `identity.unknown_partner` (404).
     """
-    row = Reward(city_id=actor.of_city(), code=code, prepared_by=actor.subject, prepared_at=now, **await _columns(session, actor, offer))
+    row = Reward(
+        city_id=actor.of_city(),
+        code=code,
+        prepared_by=actor.subject,
+        prepared_at=now,
+        **await _columns(session, actor, offer),
+    )
     try:
         async with session.begin_nested():
             await queries.add(session, row)
@@ -133,7 +139,9 @@ async def stocks(session: ReadSession, actor: Actor, now: datetime, rewards: Seq
     city = await registry.get_city(session, actor.of_city())
     pools = [row.id or 0 for row in rewards if row.channel == Channel.VOUCHER_POOL]
     left = await queries.vouchers_left(session, pools, clock.local_day(now, city.time_zone)) if pools else {}
-    return {row.id or 0: left.get(row.id or 0, 0) if row.channel == Channel.VOUCHER_POOL else row.stock for row in rewards}
+    return {
+        row.id or 0: left.get(row.id or 0, 0) if row.channel == Channel.VOUCHER_POOL else row.stock for row in rewards
+    }
 
 
 def offer_of(row: Reward) -> Offer:
@@ -145,7 +153,9 @@ def offer_of(row: Reward) -> Offer:
 
 
 def unknown(reward_id: int) -> NotFound:
-    return NotFound("rewards.unknown_reward", f"There is no reward {reward_id}. See GET /v1/rewards for those that can be had.")
+    return NotFound(
+        "rewards.unknown_reward", f"There is no reward {reward_id}. See GET /v1/rewards for those that can be had."
+    )
 
 
 def _sees_all(actor: Actor) -> bool:

@@ -24,7 +24,9 @@ class Reward(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("city_id", "id"),
         UniqueConstraint("city_id", "code"),
-        CheckConstraint("channel IN ('bank_transfer', 'donation', 'partner', 'pickup', 'voucher_pool')", name="channel"),
+        CheckConstraint(
+            "channel IN ('bank_transfer', 'donation', 'partner', 'pickup', 'voucher_pool')", name="channel"
+        ),
         CheckConstraint("(partner_id IS NOT NULL) = (channel IN ('partner', 'pickup'))", name="partner"),
         CheckConstraint(_PRICE, name="price"),
         CheckConstraint("stock >= 0 AND (stock IS NULL OR channel <> 'voucher_pool')", name="stock"),

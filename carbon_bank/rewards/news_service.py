@@ -17,6 +17,7 @@ _EVENTS = {
     RedemptionState.CANCELLED: Event.REDEMPTION_CANCELLED,
     RedemptionState.EXPIRED: Event.REDEMPTION_EXPIRED,
     RedemptionState.HELD: Event.REDEMPTION_REQUESTED,
+    RedemptionState.REFUSED: Event.REDEMPTION_CANCELLED,
 }
 _KINDS = {
     RedemptionState.EXPIRED: Kind.REDEMPTION_EXPIRED,
@@ -44,7 +45,7 @@ async def tell_returned(session: WriteSession, now: datetime, row: Redemption) -
 
 async def _tell_partner(session: WriteSession, now: datetime, row: Redemption, reward: Reward) -> None:
     event = _EVENTS.get(RedemptionState(row.state))
-    if reward.partner_id is None or event is None:
+    if reward.partner_id is None or event is None or row.ended_by == f"client:{reward.partner_id}":
         return
     facts = {
         "redemption_id": row.id,
@@ -68,5 +69,11 @@ async def _notify(session: WriteSession, now: datetime, row: Redemption, kind: K
     if kind is Kind.REDEMPTION_REFUSED:
         facts["reason"] = row.reason or "other"
     await inbox.notify(
-        session, now, city_id=row.city_id, household_id=row.household_id, kind=kind, facts=facts, subject=f"redemption:{row.id}"
+        session,
+        now,
+        city_id=row.city_id,
+        household_id=row.household_id,
+        kind=kind,
+        facts=facts,
+        subject=f"redemption:{row.id}",
     )

@@ -47,7 +47,9 @@ def _price(offer: Offer) -> list[Fault]:
             return []
         return [Fault("points", "rewards.price", "Give a fixed price, or least, most and step, not both.")]
     if offer.channel not in IN_MONEY:
-        return [Fault("points", "rewards.price", f"By the channel {offer.channel}, a reward has a fixed price: name it.")]
+        return [
+            Fault("points", "rewards.price", f"By the channel {offer.channel}, a reward has a fixed price: name it.")
+        ]
     if least is None or most is None or step is None:
         return [Fault("points", "rewards.price", "Give a fixed price, or points_least, points_most and points_step.")]
     if not 0 < step <= least <= most:
@@ -61,7 +63,9 @@ def _rest(offer: Offer) -> list[Fault]:
         needs = "needs the client id of a partner" if offer.channel in OF_A_PARTNER else "has no partner: leave it out"
         faults.append(Fault("partner", "rewards.partner", f"The channel {offer.channel} {needs}."))
     if offer.channel is Channel.VOUCHER_POOL and offer.stock is not None:
-        faults.append(Fault("stock", "rewards.stock", "The stock of a pool is its codes: leave it out, and import codes."))
+        faults.append(
+            Fault("stock", "rewards.stock", "The stock of a pool is its codes: leave it out, and import codes.")
+        )
     if offer.starts_on and offer.ends_on and offer.ends_on <= offer.starts_on:
         faults.append(Fault("ends_on", "rewards.days", "A reward ends after it starts."))
     if not offer.name:

@@ -55,9 +55,7 @@ async def opened(session: WriteSession, redemption_id: int) -> Open:
     return Open(row, found[1])
 
 
-async def fulfil(
-    session: WriteSession, by: str, now: datetime, one: Open, reference: str | None = None
-) -> Redemption:
+async def fulfil(session: WriteSession, by: str, now: datetime, one: Open, reference: str | None = None) -> Redemption:
     """Let the points leave. Args: reference: the partner's own number for it.
 
     Raises: Conflict `rewards.late` (409) after the deadline.
@@ -84,7 +82,15 @@ async def give_back(
     await void_hold(session, context, row.household_id, row.hold_id or 0)
     row.state, row.ended_at, row.ended_by, row.reason, row.reason_text = state, now, by, reason, words
     await session.flush()
-    _record(session, _ACTS[state], row, by, now, words or reason, {"reward": one.reward.code, "points": row.points, "reason": reason})
+    _record(
+        session,
+        _ACTS[state],
+        row,
+        by,
+        now,
+        words or reason,
+        {"reward": one.reward.code, "points": row.points, "reason": reason},
+    )
     await news_service.tell_ended(session, now, row, one.reward)
     await session.flush()
     if one.reward.stock is not None:
@@ -129,7 +135,9 @@ async def refuse(
     return await give_back(session, actor.subject, now, one, RedemptionState.REFUSED, reason.value, words)
 
 
-async def expire(session: WriteSession, by: str, now: datetime, sealer: Sealer, redemption_id: int) -> Redemption | None:
+async def expire(
+    session: WriteSession, by: str, now: datetime, sealer: Sealer, redemption_id: int
+) -> Redemption | None:
     """End a redemption whose deadline has passed. What nobody picked up is donated, where its terms say so.
 
     Returns null where somebody ended it first.
@@ -200,7 +208,13 @@ async def _context(session: ReadSession, row: Redemption, by: str, now: datetime
 
 
 def _record(
-    session: WriteSession, act: Act, row: Redemption, by: str, now: datetime, reason: str | None, facts: dict[str, object]
+    session: WriteSession,
+    act: Act,
+    row: Redemption,
+    by: str,
+    now: datetime,
+    reason: str | None,
+    facts: dict[str, object],
 ) -> None:
     subject = f"redemption:{row.id}"
     record(session, act, by=by, at=now, subject=subject, city_id=row.city_id, reason=reason, facts=facts)

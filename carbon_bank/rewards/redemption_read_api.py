@@ -19,7 +19,9 @@ class Money(BaseModel):
     amount: str = Field(examples=["6000"])
     currency: str
     point_value: str = Field(description="Of one point, exact.", examples=["2", "7/5"])
-    rest: str = Field(description="What rounding left, in the currency's smallest unit: below 1.", examples=["0", "1/2"])
+    rest: str = Field(
+        description="What rounding left, in the currency's smallest unit: below 1.", examples=["0", "1/2"]
+    )
 
 
 class RedemptionRead(BaseModel):

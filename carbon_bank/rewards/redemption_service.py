@@ -17,7 +17,14 @@ from carbon_bank.foundation.errors import Conflict, InvalidInput
 from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.ledger.act_service import Context, hold_points, spend_hold
 from carbon_bank.registry import service as registry
-from carbon_bank.rewards import catalogue_queries, news_service, payout_queries, pickup_service, terms_service, voucher_queries
+from carbon_bank.rewards import (
+    catalogue_queries,
+    news_service,
+    payout_queries,
+    pickup_service,
+    terms_service,
+    voucher_queries,
+)
 from carbon_bank.rewards import redemption_queries as queries
 from carbon_bank.rewards.catalogue_service import offer_of, unknown
 from carbon_bank.rewards.catalogue_tables import Reward, RewardTerms
@@ -77,7 +84,15 @@ async def redeem(session: WriteSession, now: datetime, sealer: Sealer, asked: As
         pickup_service.add_code(row, sealer, secrets.token_bytes(pickup_service.SECRET_BYTES))
     await session.flush()
     facts = {"reward": reward.code, "points": row.points, "state": str(row.state), "occasion": row.occasion}
-    record(session, Act.REDEMPTION_REQUESTED, by=asked.by, at=now, subject=context.subject or "", city_id=row.city_id, facts=facts)
+    record(
+        session,
+        Act.REDEMPTION_REQUESTED,
+        by=asked.by,
+        at=now,
+        subject=context.subject or "",
+        city_id=row.city_id,
+        facts=facts,
+    )
     await news_service.tell_requested(session, now, row, reward)
     await session.flush()
     if reward.stock is not None and not await catalogue_queries.take_stock(session, asked.reward_id):
@@ -151,7 +166,11 @@ async def _check_month(session: WriteSession, row: Redemption, reward: Reward, t
 async def _check_account(session: WriteSession, household_id: int) -> None:
     account = await payout_queries.account(session, household_id)
     if account is None or account.refused_at is not None:
-        why = "There is no bank account" if account is None else f"The bank refused your account ({account.refused_reason})"
+        why = (
+            "There is no bank account"
+            if account is None
+            else f"The bank refused your account ({account.refused_reason})"
+        )
         raise Conflict(
             "rewards.no_account", f"{why}. Name your own one with PUT /v1/me/payout-account, then ask again."
         )

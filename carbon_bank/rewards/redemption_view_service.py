@@ -61,4 +61,4 @@ async def own_codes(session: ReadSession, actor: Actor, sealer: Sealer, redempti
     row, _ = await get_own(session, actor, redemption_id)
     voucher = await voucher_queries.of_redemption(session, redemption_id)
     pickup = pickup_service.code_of(row, sealer) if row.state in OPEN else None
-    return Codes(voucher and voucher.code, voucher and voucher.expires_on, pickup)
+    return Codes(voucher.code if voucher else None, voucher.expires_on if voucher else None, pickup)

@@ -43,7 +43,9 @@ class NewTermsBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     point_value: str = Field(
-        max_length=40, description="Of one point, in the city's currency: a decimal or a fraction.", examples=["2", "1.4"]
+        max_length=40,
+        description="Of one point, in the city's currency: a decimal or a fraction.",
+        examples=["2", "1.4"],
     )
     claim_days: int = Field(
         ge=1, le=366, description="How long something waits for a household, and points wait for its choice."
@@ -51,7 +53,9 @@ class NewTermsBody(BaseModel):
     unclaimed_reward_id: RewardNumber | None = Field(
         None, description="A donation that gets what nobody picked up. Left out: the points go back to the household."
     )
-    default_reward_id: RewardNumber | None = Field(None, description="What a household gets that made no choice in time.")
+    default_reward_id: RewardNumber | None = Field(
+        None, description="What a household gets that made no choice in time."
+    )
     default_points_least: int | None = Field(None, ge=1, le=POINTS_MAX)
     payer: PayerBody | None = Field(None, description="Needed before payouts by bank transfer.")
 

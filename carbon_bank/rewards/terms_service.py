@@ -54,14 +54,21 @@ async def prepare(session: WriteSession, actor: Actor, now: datetime, given: New
     if city.currency not in CURRENCY_PLACES:
         faults.append(Fault("currency", "rewards.currency", f"{city.currency} is no currency in use. Mend the city's."))
     if (given.default_reward_id is None) != (given.default_points_least is None):
-        faults.append(Fault("default_points_least", "rewards.terms", "Give the default reward and its least points, or neither."))
+        faults.append(
+            Fault("default_points_least", "rewards.terms", "Give the default reward and its least points, or neither.")
+        )
     if given.payer is not None:
         payer = read_payer(given.payer)
         faults += [payer] if isinstance(payer, Fault) else []
-    for reward_id, name in ((given.unclaimed_reward_id, "unclaimed_reward_id"), (given.default_reward_id, "default_reward_id")):
+    for reward_id, name in (
+        (given.unclaimed_reward_id, "unclaimed_reward_id"),
+        (given.default_reward_id, "default_reward_id"),
+    ):
         reward = None if reward_id is None else await catalogue_service.get(session, actor, reward_id)
         if reward is not None and name == "unclaimed_reward_id" and reward.channel != Channel.DONATION:
-            faults.append(Fault(name, "rewards.terms", f"Unclaimed points are donated, and reward {reward_id} is no donation."))
+            faults.append(
+                Fault(name, "rewards.terms", f"Unclaimed points are donated, and reward {reward_id} is no donation.")
+            )
     if faults:
         raise InvalidInput("rewards.terms", f"These terms cannot hold: {faults[0].message}", faults=faults)
     row = RewardTerms(

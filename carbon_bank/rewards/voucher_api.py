@@ -25,9 +25,7 @@ class AddedRead(BaseModel):
     sha256: str = Field(description="Of the file, as the trail has it.")
 
 
-@router.post(
-    "/{reward_id}/vouchers", status_code=201, summary="Add codes to a pool", openapi_extra=CSV
-)
+@router.post("/{reward_id}/vouchers", status_code=201, summary="Add codes to a pool", openapi_extra=CSV)
 async def add_vouchers(
     reward_id: Annotated[int, Path(ge=1, lt=2**63)], request: Request, session: Writing, now: Now, actor: Writer
 ) -> AddedRead:

@@ -32,7 +32,9 @@ async def add_vouchers(
     Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.no_pool`, `rewards.reward_state` (409);
             InvalidInput `rewards.vouchers` (422), with the lines that are wrong, twice in the file, or in the pool already.
     """
-    reward = await catalogue_queries.lock(session, actor.of_city(), reward_id)  # of two files at once, the second one waits
+    reward = await catalogue_queries.lock(
+        session, actor.of_city(), reward_id
+    )  # of two files at once, the second one waits
     if reward is None:
         raise unknown(reward_id)
     if reward.channel != Channel.VOUCHER_POOL:

@@ -43,7 +43,7 @@ def read_value(text: str) -> Fraction:
         value = Fraction(text)
     except (ValueError, ZeroDivisionError):
         value = Fraction(0)
-    if not 0 < value or value.numerator > PART_MAX or value.denominator > PART_MAX or "e" in text.lower():
+    if value <= 0 or value.numerator > PART_MAX or value.denominator > PART_MAX or "e" in text.lower():
         raise InvalidInput(
             "rewards.point_value",
             f"'{text[:80]}' is no value of a point. Write a decimal or a fraction above 0, as 2, 1.4 or 3/2.",

@@ -32,8 +32,9 @@ class PostingRead(BaseModel):
     seq: int
     journal_id: UUID
     kind: str
-    contra: str = Field(
-        description="The programme's account on the other side, which moves by the same amount, negated."
+    contra: str | None = Field(
+        description="The programme's account on the other side, which moves by the same amount, negated. Null: points were set "
+        "aside, or came back from there."
     )
     amount: int
     available_after: int
