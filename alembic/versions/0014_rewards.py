@@ -71,9 +71,9 @@ DECLARE
     becomes int := coalesce(array_position(ranks, NEW.state), 5);
 BEGIN
     IF becomes < was OR was >= 4 AND becomes <> was OR becomes = 5 AND was = 3
-       OR (NEW.id, NEW.city_id, NEW.terms_id, NEW.currency, NEW.execute_on, NEW.payments, NEW.total_minor, NEW.pain001_sha256,
+       OR (NEW.id, NEW.city_id, NEW.terms_id, NEW.message_id, NEW.currency, NEW.execute_on, NEW.payments, NEW.total_minor, NEW.pain001_sha256,
            NEW.csv_sha256, NEW.prepared_by, NEW.prepared_at)
-          IS DISTINCT FROM (OLD.id, OLD.city_id, OLD.terms_id, OLD.currency, OLD.execute_on, OLD.payments, OLD.total_minor,
+          IS DISTINCT FROM (OLD.id, OLD.city_id, OLD.terms_id, OLD.message_id, OLD.currency, OLD.execute_on, OLD.payments, OLD.total_minor,
                             OLD.pain001_sha256, OLD.csv_sha256, OLD.prepared_by, OLD.prepared_at)
        OR OLD.approved_by IS NOT NULL AND (NEW.approved_by, NEW.approved_at, NEW.approved_form)
                                           IS DISTINCT FROM (OLD.approved_by, OLD.approved_at, OLD.approved_form) THEN
@@ -84,7 +84,7 @@ BEGIN
 END $$;
 CREATE TRIGGER payout_run_moves_forward BEFORE UPDATE ON payout_run
     FOR EACH ROW EXECUTE FUNCTION payout_run_moves_forward();
-CREATE TRIGGER payout_payment_fixed BEFORE UPDATE OF run_id, redemption_id, household_id, amount_minor, sealed ON payout_payment
+CREATE TRIGGER payout_payment_fixed BEFORE UPDATE OF run_id, redemption_id, household_id, end_to_end_id, amount_minor, sealed ON payout_payment
     FOR EACH STATEMENT EXECUTE FUNCTION forbid_change();
 
 -- A voucher is given once.
@@ -220,6 +220,7 @@ def upgrade() -> None:
     sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
     sa.Column('city_id', sa.BigInteger(), nullable=False),
     sa.Column('terms_id', sa.BigInteger(), nullable=False),
+    sa.Column('message_id', sa.Text(), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('currency', sa.Text(), nullable=False),
     sa.Column('execute_on', sa.Date(), nullable=False),
@@ -247,7 +248,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['city_id'], ['city.id'], name=op.f('payout_run_city_id_fkey'), ondelete='RESTRICT'),
     sa.ForeignKeyConstraint(['terms_id'], ['reward_terms.id'], name=op.f('payout_run_terms_id_fkey'), ondelete='RESTRICT'),
     sa.PrimaryKeyConstraint('id', name=op.f('payout_run_pkey')),
-    sa.UniqueConstraint('city_id', 'id', name=op.f('payout_run_city_id_id_key'))
+    sa.UniqueConstraint('city_id', 'id', name=op.f('payout_run_city_id_id_key')),
+    sa.UniqueConstraint('message_id', name=op.f('payout_run_message_id_key'))
     )
     op.create_table('redemption',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -300,6 +302,7 @@ def upgrade() -> None:
     sa.Column('run_id', sa.BigInteger(), nullable=False),
     sa.Column('redemption_id', sa.BigInteger(), nullable=False),
     sa.Column('household_id', sa.BigInteger(), nullable=False),
+    sa.Column('end_to_end_id', sa.Text(), nullable=False),
     sa.Column('amount_minor', sa.BigInteger(), nullable=False),
     sa.Column('sealed', sa.Text(), nullable=False),
     sa.Column('outcome', sa.Text(), nullable=False),
@@ -312,7 +315,8 @@ def upgrade() -> None:
     sa.CheckConstraint('amount_minor > 0', name=op.f('payout_payment_amount_check')),
     sa.ForeignKeyConstraint(['redemption_id'], ['redemption.id'], name=op.f('payout_payment_redemption_id_fkey'), ondelete='RESTRICT'),
     sa.ForeignKeyConstraint(['run_id'], ['payout_run.id'], name=op.f('payout_payment_run_id_fkey'), ondelete='RESTRICT'),
-    sa.PrimaryKeyConstraint('run_id', 'redemption_id', name=op.f('payout_payment_pkey'))
+    sa.PrimaryKeyConstraint('run_id', 'redemption_id', name=op.f('payout_payment_pkey')),
+    sa.UniqueConstraint('end_to_end_id', name=op.f('payout_payment_end_to_end_id_key'))
     )
     op.create_index('payout_payment_live_key', 'payout_payment', ['redemption_id'], unique=True, postgresql_where=sa.text('is_live'))
     op.create_table('voucher',

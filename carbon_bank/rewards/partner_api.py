@@ -17,11 +17,24 @@ from carbon_bank.rewards import redemption_view_service
 from carbon_bank.rewards.redemption_read_api import PartnerRedemption
 from carbon_bank.rewards.redemption_states import Reason, RedemptionState
 from carbon_bank.rewards.redemption_view_service import Wanted, show
+from carbon_bank.webhooks import received_service
 
 router = APIRouter(prefix="/v1/partner", tags=["partners"])
 
 Partner = Annotated[Actor, Depends(allowed(Permission.REDEMPTION_FULFIL))]
 RedemptionId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+async def _signed(request: Request, session: Writing, now: Now, actor: Partner) -> bool:
+    """A callback may be signed as well, as webhooks are. False: it came before, and is not acted on again."""
+    if "webhook-signature" not in request.headers:
+        return True
+    sealer = request.app.state.sealer
+    body = await request.body()
+    return await received_service.check_signed(session, now, sealer, actor.of_client(), request.headers, body)
+
+
+IsNew = Annotated[bool, Depends(_signed)]
 
 
 class Confirm(BaseModel):
@@ -62,26 +75,34 @@ async def get_own(redemption_id: RedemptionId, session: Reading, actor: Partner)
 
 
 @router.post("/redemptions/{redemption_id}/accept", summary="Say that you have begun with it")
-async def accept(redemption_id: RedemptionId, session: Writing, now: Now, actor: Partner) -> PartnerRedemption:
+async def accept(
+    redemption_id: RedemptionId, session: Writing, now: Now, actor: Partner, is_new: IsNew
+) -> PartnerRedemption:
     """From now on the household cannot take it back. You need not: it can be confirmed straight away."""
+    if not is_new:
+        return await get_own(redemption_id, session, actor)
     row = await service.take_up(session, actor, now, redemption_id)
     return PartnerRedemption.of(await show(session, row))
 
 
 @router.post("/redemptions/{redemption_id}/confirm", summary="Say that the household has it")
 async def confirm(
-    redemption_id: RedemptionId, told: Confirm, session: Writing, now: Now, actor: Partner
+    redemption_id: RedemptionId, told: Confirm, session: Writing, now: Now, actor: Partner, is_new: IsNew
 ) -> PartnerRedemption:
     """Its points leave. After the deadline, or once it has ended otherwise, it is refused (409), and says its state."""
+    if not is_new:
+        return await get_own(redemption_id, session, actor)
     row = await service.confirm(session, actor, now, redemption_id, told.reference)
     return PartnerRedemption.of(await show(session, row))
 
 
 @router.post("/redemptions/{redemption_id}/refuse", summary="Say that you cannot give it")
 async def refuse(
-    redemption_id: RedemptionId, why: Refuse, session: Writing, now: Now, actor: Partner
+    redemption_id: RedemptionId, why: Refuse, session: Writing, now: Now, actor: Partner, is_new: IsNew
 ) -> PartnerRedemption:
     """Its points return to the household, which reads why."""
+    if not is_new:
+        return await get_own(redemption_id, session, actor)
     row = await service.refuse(session, actor, now, redemption_id, why.reason, why.words)
     return PartnerRedemption.of(await show(session, row))
 

@@ -70,6 +70,7 @@ class PayoutRun(SQLModel, table=True):
     id: int | None = identity_key()
     city_id: int = reference("city.id")
     terms_id: int = reference("reward_terms.id")
+    message_id: str = words(unique=True)
     state: str = words(default="prepared")
     currency: str = words()
     execute_on: date
@@ -89,7 +90,8 @@ class PayoutRun(SQLModel, table=True):
 
 
 class PayoutPayment(SQLModel, table=True):
-    """One transfer of a run, with the account as it was sealed then. `is_live`: not of a run that was withdrawn."""
+    """One transfer of a run, with the account as it was sealed then. `end_to_end_id`: by which the bank's answer is known
+    again; a redemption that comes into another run gets another one. `is_live`: not of a run that was withdrawn."""
 
     __tablename__ = "payout_payment"
     __table_args__ = (
@@ -102,6 +104,7 @@ class PayoutPayment(SQLModel, table=True):
     run_id: int = reference("payout_run.id", primary_key=True)
     redemption_id: int = reference("redemption.id", primary_key=True)
     household_id: int = big()
+    end_to_end_id: str = words(unique=True)
     amount_minor: int = big()
     sealed: str = words()
     outcome: str = words(default="open")

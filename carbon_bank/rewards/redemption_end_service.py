@@ -7,19 +7,16 @@ from datetime import datetime
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
-from carbon_bank.foundation.errors import Conflict, NotFound, Refusal
-from carbon_bank.foundation.sealed import Sealer
+from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger.act_service import Context, spend_hold, void_hold
 from carbon_bank.registry import service as registry
 from carbon_bank.rewards import catalogue_queries, news_service
 from carbon_bank.rewards import redemption_queries as queries
-from carbon_bank.rewards.catalogue_service import offer_of
 from carbon_bank.rewards.catalogue_tables import Reward
 from carbon_bank.rewards.channels import Channel
-from carbon_bank.rewards.offer import amount_within
-from carbon_bank.rewards.redemption_service import Asked, Redemption, redeem
-from carbon_bank.rewards.redemption_states import BY_HOUSEHOLD, DEADLINE, OPEN, Reason, RedemptionState
+from carbon_bank.rewards.redemption_service import Redemption
+from carbon_bank.rewards.redemption_states import BY_HOUSEHOLD, OPEN, Reason, RedemptionState
 from carbon_bank.trail.service import Act, record
 
 _ACTS = {
@@ -63,7 +60,7 @@ async def fulfil(session: WriteSession, by: str, now: datetime, one: Open, refer
     row = one.row
     check_in_time(row, now, one.reward)
     context = await _context(session, row, by, now)
-    left = await spend_hold(session, context, row.household_id, row.hold_id or 0)
+    left = await spend_hold(session, context, row.household_id, row.hold_id or 0, row.points)
     row.state, row.journal_id, row.ended_at, row.ended_by = RedemptionState.FULFILLED, left.journal_id, now, by
     row.reference = reference
     await session.flush()
@@ -133,42 +130,6 @@ async def refuse(
             {"id": redemption_id, "run_id": run},
         )
     return await give_back(session, actor.subject, now, one, RedemptionState.REFUSED, reason.value, words)
-
-
-async def expire(
-    session: WriteSession, by: str, now: datetime, sealer: Sealer, redemption_id: int
-) -> Redemption | None:
-    """End a redemption whose deadline has passed. What nobody picked up is donated, where its terms say so.
-
-    Returns null where somebody ended it first.
-    """
-    try:
-        one = await opened(session, redemption_id)
-    except Conflict:
-        return None
-    if one.row.deadline_at is None or now < one.row.deadline_at or await queries.in_live_run(session, redemption_id):
-        return None
-    row = await give_back(session, by, now, one, RedemptionState.EXPIRED, DEADLINE, None)
-    terms = await catalogue_queries.terms(session, row.city_id, row.terms_id)
-    if one.reward.channel == Channel.PICKUP and terms is not None and terms.unclaimed_reward_id is not None:
-        await _donate(session, by, now, sealer, row, terms.unclaimed_reward_id)
-    return row
-
-
-async def _donate(
-    session: WriteSession, by: str, now: datetime, sealer: Sealer, row: Redemption, reward_id: int
-) -> None:
-    """As a redemption of its own. Where that cannot be (points that expired on hold), they stay as they are."""
-    reward = await catalogue_queries.find(session, row.city_id, reward_id)
-    points = None if reward is None else amount_within(offer_of(reward), row.points)
-    if points is None:
-        return
-    asked = Asked(row.city_id, row.household_id, reward_id, points, by, occasion=f"unclaimed:{row.id}")
-    try:
-        async with session.begin_nested():
-            await redeem(session, now, sealer, asked)
-    except Refusal:
-        return
 
 
 def check_in_time(row: Redemption, now: datetime, reward: Reward) -> None:

@@ -76,7 +76,7 @@ async def redeem(session: WriteSession, now: datetime, sealer: Sealer, asked: As
             session, asked.reward_id, row.id or 0, today, now
         ):
             raise _out_of_stock(reward)
-        left = await spend_hold(session, context, asked.household_id, held.seq)
+        left = await spend_hold(session, context, asked.household_id, held.seq, row.points)
         row.state, row.journal_id, row.ended_at, row.ended_by = (
             RedemptionState.FULFILLED, left.journal_id, now, asked.by,
         )  # fmt: skip
