@@ -192,10 +192,12 @@ async def take_in(
 ) -> ReturnRead:
     """A CSV or a pain.002. Each payment that was paid is fulfilled, each that was refused gives its points back. What cannot be
     used is told by its line, and the rest is done. The same file again does no harm."""
+    database = request.app.state.database
+    async with database.read() as session:
+        await payout_return_service.check_sent(session, actor, run_id)
     content = await request.body()
     is_csv = form == "csv" or (form is None and "csv" in request.headers.get("content-type", ""))
     read = await asyncio.to_thread(read_csv if is_csv else read_pain002, content, "the file")
-    database = request.app.state.database
     async with database.read() as session:
         marks = await payout_return_service.marks_of(session, actor, run_id, read)
     counts: Counter[str] = Counter()

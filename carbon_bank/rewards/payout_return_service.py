@@ -53,13 +53,19 @@ class Applied:
     faults: list[Fault] = field(default_factory=list)
 
 
+async def check_sent(session: ReadSession, actor: Actor, run_id: int) -> PayoutRun:
+    """Raises: NotFound `rewards.unknown_payout` (404); Conflict `rewards.payout_state` (409)."""
+    run = await payout_service.get(session, actor, run_id)
+    payout_service.check_state(run, "answered by a bank", "sent", "closed")
+    return run
+
+
 async def marks_of(session: ReadSession, actor: Actor, run_id: int, read: BankReturn) -> list[Mark]:
     """The marks of a file, with one for each payment that it speaks of only as a whole.
 
     Raises: NotFound `rewards.unknown_payout` (404); Conflict `rewards.payout_state`, `rewards.return_other_run` (409).
     """
-    run = await payout_service.get(session, actor, run_id)
-    payout_service.check_state(run, "answered by a bank", "sent", "closed")
+    run = await check_sent(session, actor, run_id)
     if read.original_id is not None and read.original_id != run.message_id:
         raise Conflict(
             "rewards.return_other_run",

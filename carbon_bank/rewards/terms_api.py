@@ -105,7 +105,7 @@ class TermsInForce(BaseModel):
 
 @router.get("/in-force", summary="What a point is worth, and what becomes of points that nobody claims")
 async def get_in_force(session: Reading, actor: EveryReader) -> TermsInForce:
-    row = await service.in_force(session, actor.of_city())
+    row = await service.get_in_force(session, actor)
     return TermsInForce.model_validate({**row.model_dump(), "point_value": str(service.value_of(row))})
 
 

@@ -119,6 +119,14 @@ async def in_force(session: ReadSession, city_id: int) -> RewardTerms:
     return found
 
 
+async def get_in_force(session: ReadSession, actor: Actor) -> RewardTerms:
+    """Raises: NotFound `rewards.unknown_terms` (404)."""
+    found = await queries.terms_in_force(session, actor.of_city())
+    if found is None:
+        raise NotFound("rewards.unknown_terms", "This city has no approved terms for its rewards yet.")
+    return found
+
+
 async def listed(session: ReadSession, actor: Actor, before: int | None, limit: int) -> Sequence[RewardTerms]:
     """The newest first."""
     return await queries.terms_listed(session, actor.of_city(), before, limit)

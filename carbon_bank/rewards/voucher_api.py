@@ -31,7 +31,8 @@ async def add_vouchers(
 ) -> AddedRead:
     """The body is a CSV with the column `code`, and perhaps `expires_on`. All of it is added, or nothing: a wrong line, a code
     that stands twice, and one that is in the pool already are told with their lines."""
+    reward = await voucher_service.open_pool(session, actor, reward_id)
     content = await request.body()
     read = read_vouchers(content, "the file")
-    added = await voucher_service.add_vouchers(session, actor, now, reward_id, content, read)
+    added = await voucher_service.add_vouchers(session, actor, now, reward, content, read)
     return AddedRead(vouchers=added.vouchers, sha256=added.sha256)

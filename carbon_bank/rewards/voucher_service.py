@@ -11,6 +11,7 @@ from carbon_bank.foundation.errors import Conflict, Fault, InvalidInput
 from carbon_bank.identity.actor import Actor
 from carbon_bank.rewards import catalogue_queries, voucher_queries
 from carbon_bank.rewards.catalogue_service import unknown
+from carbon_bank.rewards.catalogue_tables import Reward
 from carbon_bank.rewards.channels import Channel
 from carbon_bank.rewards.voucher_file import FAULTS_MAX, VoucherFile
 from carbon_bank.trail.service import Act, record
@@ -24,23 +25,29 @@ class Added:
     sha256: str
 
 
-async def add_vouchers(
-    session: WriteSession, actor: Actor, now: datetime, reward_id: int, content: bytes, read: VoucherFile
-) -> Added:
-    """Add the codes of a file to a pool: all of them, or none.
+async def open_pool(session: WriteSession, actor: Actor, reward_id: int) -> Reward:
+    """Lock a pool that can be filled: of two files at once, the second one waits.
 
-    Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.no_pool`, `rewards.reward_state` (409);
-            InvalidInput `rewards.vouchers` (422), with the lines that are wrong, twice in the file, or in the pool already.
+    Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.no_pool`, `rewards.reward_state` (409).
     """
-    reward = await catalogue_queries.lock(
-        session, actor.of_city(), reward_id
-    )  # of two files at once, the second one waits
+    reward = await catalogue_queries.lock(session, actor.of_city(), reward_id)
     if reward is None:
         raise unknown(reward_id)
     if reward.channel != Channel.VOUCHER_POOL:
         raise Conflict("rewards.no_pool", f"Reward {reward_id} is a {reward.channel}: only a voucher_pool has codes.")
     if reward.state == "ended":
         raise Conflict("rewards.reward_state", f"Reward {reward_id} has ended: nobody would get these codes.")
+    return reward
+
+
+async def add_vouchers(
+    session: WriteSession, actor: Actor, now: datetime, reward: Reward, content: bytes, read: VoucherFile
+) -> Added:
+    """Add the codes of a file to a pool: all of them, or none.
+
+    Raises: InvalidInput `rewards.vouchers` (422), with the lines that are wrong, twice in the file, or in the pool already.
+    """
+    reward_id = reward.id or 0
     known = await voucher_queries.known(session, reward_id, [each.code for each in read.vouchers])
     again = [each for each in read.vouchers if each.code in known]
     faults = [
