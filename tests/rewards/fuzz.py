@@ -8,6 +8,7 @@ Good files are changed in a few places, the same way for the same seed. Prints f
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -55,6 +56,25 @@ BITS = [
 ]
 
 
+VALUES = [b"ACSC", b"RJCT", b"PDNG", b"WHAT", b"R-1", b"R-2", b"", b" ", b"&#7;", "가".encode() * 40]
+
+
+def reworded(random: Random, good: list[bytes]) -> bytes:
+    """A good XML file, its elements still in pairs: values exchanged, elements doubled, renamed or left out."""
+    content = random.choice(good)
+    for _ in range(random.choice([1, 2, 4])):
+        found = random.choice(list(re.finditer(rb"<(\w+)>([^<]*)</\1>|<(TxInfAndSts|StsRsnInf|Rsn)>.*?</\3>", content)))
+        whole, kind = found[0], random.random()
+        if kind < 0.5 and found[1]:
+            changed_to = b"<%s>%s</%s>" % (found[1], random.choice(VALUES), found[1])
+        else:
+            changed_to = random.choice(
+                [whole * 2, b"", b"<a>" + whole + b"</a>", whole.replace(b"OrgnlEndToEndId", b"StsId")]
+            )
+        content = content[: found.start()] + changed_to + content[found.end() :]
+    return content
+
+
 def changed(random: Random, good: list[bytes]) -> bytes:
     """One of the good files, broken in a few places."""
     content = bytearray(random.choice(good))
@@ -77,7 +97,8 @@ def fuzz(name: str, inputs: int, seed: int) -> Counter[str]:
     read, good = READERS[name]
     random, came = Random(seed), Counter[str]()
     for _ in range(inputs):
-        content = changed(random, good)
+        is_xml = good[0].startswith(b"<") and random.random() < 0.5
+        content = reworded(random, good) if is_xml else changed(random, good)
         try:
             found = read(content, name)
         except Refusal as refusal:
