@@ -143,8 +143,10 @@ async def work(
 async def _work_queues(app: procrastinate.App) -> None:
     """A worker for each queue, since each does one job at a time. Where one ends, both do."""
     async with asyncio.TaskGroup() as group:
-        for queue in (QUEUE, CALLS):
-            group.create_task(app.run_worker_async(queues=[queue], install_signal_handlers=False))
+        group.create_task(app.run_worker_async(queues=[QUEUE], install_signal_handlers=False))
+        # Deliveries tell what came of a call; the job that looks for them each minute need not be kept.
+        calls = app.run_worker_async(queues=[CALLS], delete_jobs="successful", install_signal_handlers=False)
+        group.create_task(calls)
 
 
 async def _keep_looking(app: procrastinate.App, seconds: float) -> None:

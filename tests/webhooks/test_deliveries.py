@@ -14,9 +14,14 @@ from standardwebhooks.webhooks import Webhook
 
 from carbon_bank import worker
 from carbon_bank.foundation.sealed import Sealer
+from carbon_bank.identity.permissions import Role
 from carbon_bank.settings import Settings
+from carbon_bank.webhooks import delivery_service
 from carbon_bank.webhooks.calling import Caller
+from carbon_bank.webhooks.delivery_service import Claimed, Outcome
+from carbon_bank.webhooks.events import Event
 from carbon_bank.webhooks.retries import ATTEMPTS_MAX, PAUSES
+from carbon_bank.webhooks.service import emit
 from carbon_bank.webhooks.signatures import sign
 from carbon_bank.worker import Post, deliver_webhooks
 from tests.webhooks.receiver import Receiver
@@ -162,18 +167,22 @@ async def test_a_redirect_is_not_followed(office: Office, receiver: Receiver, ot
 
 
 async def test_an_endpoint_that_hangs_holds_up_nobody_and_is_given_up(
-    office: Office, receiver: Receiver, other_receiver: Receiver
+    office: Office, receiver: Receiver, other_receiver: Receiver, owner: psycopg.Connection
 ) -> None:
+    def delivered() -> int:
+        [(count,)] = owner.execute("SELECT count(*) FROM webhook_delivery WHERE state = 'delivered'").fetchall()
+        return int(count)
+
     await office.register(receiver.url)
     await office.register(other_receiver.url)
     receiver.hang = True
     for number in range(40):  # more than are sent at a time
         await office.tell(number)
     sending = asyncio.create_task(deliver_webhooks(office.post()))
-    await until(lambda: len(other_receiver.got) == 40)
+    await until(lambda: delivered() == 40)
     assert len(receiver.got) == 2, "so many are sent to one endpoint at a time"
     await office.tell(40)
-    await until(lambda: len(other_receiver.got) == 41)  # while the first still hangs
+    await until(lambda: delivered() == 41)  # while the first still hangs
     sending.cancel()  # the worker dies
     with suppress(asyncio.CancelledError):
         await sending
@@ -238,3 +247,43 @@ async def test_a_secret_whose_key_is_lost_is_a_failed_attempt_and_the_others_go_
     first, _ = await office.deliveries()
     assert (first["state"], first["attempts"]) == ("waiting", 1)
     assert first["last_error"] == "the bank could not sign it; its operators have to look into it"
+
+
+async def test_a_worker_that_comes_back_after_its_lease_records_nothing(office: Office) -> None:
+    await office.register("http://127.0.0.1:9/nobody")
+    await office.tell()
+
+    async def claim() -> Claimed:
+        async with office.database.write() as session:
+            [claimed] = await delivery_service.claim(session, office.now, 10)
+        return claimed
+
+    async def record(claimed: Claimed, outcome: Outcome) -> str | None:
+        async with office.database.write() as session:
+            return await delivery_service.record_outcome(session, office.now, claimed, outcome, 0.0)
+
+    stalled = await claim()
+    office.later(seconds=61)
+    following = await claim()
+    assert stalled.public_id == following.public_id
+    assert await record(stalled, Outcome(None, "no answer within 15 seconds")) is None
+    assert await record(following, Outcome(204)) == "delivered"
+    assert await record(stalled, Outcome(410, "answered 410: ")) is None
+    [delivery] = await office.deliveries()
+    assert (delivery["state"], delivery["attempts"], delivery["last_error"]) == ("delivered", 1, None)
+    assert await office.tell(2) == 1, "nor is the endpoint disabled"
+
+
+async def test_nothing_waits_for_an_endpoint_that_was_removed_meanwhile(
+    office: Office, owner: psycopg.Connection
+) -> None:
+    endpoint = await office.register("http://127.0.0.1:9/nobody")
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with office.database.write() as session:
+        facts = {"settlement_id": 1}
+        at = {"city_id": office.city.city_id, "event": Event.SETTLEMENT_POSTED, "audience": Role.PARTNER}
+        assert await emit(session, office.now, facts=facts, **at) == 1
+        removing = asyncio.create_task(office.ask("DELETE", f"{ENDPOINTS}/{endpoint['id']}", "partner"))
+        await until(lambda: owner.execute(waiting).fetchall() == [(1,)])
+    assert (await removing).status_code == 200
+    assert [each["state"] for each in await office.deliveries()] == ["dead"]
