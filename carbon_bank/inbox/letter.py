@@ -48,8 +48,8 @@ def message_of(letter: Letter, sender: Address) -> EmailMessage:
     message["To"] = Address(addr_spec=letter.address)
     message["Subject"] = told.subject
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = letter.language.value
     message.set_content(text, cte="quoted-printable" if text.isascii() else "base64")
+    message["Content-Language"] = letter.language.value
     return message
 
 

@@ -29,7 +29,7 @@ class TroubleRead(BaseModel):
     state: MailState
     trouble: str = Field(
         description="Of the server as a whole: `unreachable`, `tls`, `credentials`, `sender`. Of one mail: `later`, `refused`, "
-        "`no_address`, `not_wanted`."
+        "`unwritable`, `no_address`, `not_wanted`."
     )
     code: int | None = Field(description="The reply code of the mail server, where it gave one.")
     mails: int

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, func, select
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
@@ -111,7 +110,10 @@ async def preference(session: ReadSession, household_id: int) -> InboxPreference
 
 
 async def put_preference(session: WriteSession, row: InboxPreference) -> None:
-    values = row.model_dump()
-    changed = {name: value for name, value in values.items() if name != "household_id"}
-    statement = insert(InboxPreference).values(values)
-    await session.execute(statement.on_conflict_do_update(index_elements=["household_id"], set_=changed))
+    statement = """
+        INSERT INTO inbox_preference (household_id, language, email, muted, changed_at)
+        VALUES (:household_id, :language, :email, :muted, :changed_at)
+        ON CONFLICT (household_id) DO UPDATE SET
+            language = excluded.language, email = excluded.email, muted = excluded.muted, changed_at = excluded.changed_at
+    """
+    await session.sql(statement, row.model_dump())

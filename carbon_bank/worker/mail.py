@@ -15,7 +15,7 @@ import structlog
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.foundation.mail import Answer, Connection, Mailer, MailTrouble, SmtpMailer
+from carbon_bank.foundation.mail import Answer, Connection, Mailer, MailTrouble, SmtpMailer, Verdict
 from carbon_bank.identity.addresses import is_mail_address
 from carbon_bank.inbox import mail_service
 from carbon_bank.inbox.languages import Language
@@ -87,7 +87,12 @@ async def _sent(database: Database, mailer: Mailer, letters: list[Letter], claim
 
 
 async def _handed_over(connection: Connection, mailer: Mailer, letter: Letter) -> Answer:
-    return await asyncio.to_thread(connection.send, message_of(letter, mailer.sender), letter.address)
+    try:
+        message = message_of(letter, mailer.sender)
+    except (KeyError, ValueError) as error:  # it must not hold up those behind it; its text could name somebody
+        log.error("a mail cannot be written", kind=letter.kind.value, error=type(error).__name__)
+        return Answer(Verdict.LATER, "unwritable")
+    return await asyncio.to_thread(connection.send, message, letter.address)
 
 
 async def _record(database: Database, letter: Letter, answer: Answer, now: Now) -> None:
@@ -106,7 +111,7 @@ def mailer_of(settings: Settings) -> SmtpMailer | None:
     if settings.smtp_host is None:
         return None
     name, address = parseaddr(settings.mail_from or "")
-    if not is_mail_address(address.lower()):
+    if not is_mail_address(address.lower()) or not (settings.mail_from or "").isprintable():
         raise InvalidInput(
             "settings.mail_from",
             f"CARBON_BANK_SMTP_HOST is set, and CARBON_BANK_MAIL_FROM is '{settings.mail_from or ''}', which is no e-mail "

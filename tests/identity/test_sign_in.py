@@ -69,7 +69,11 @@ async def test_a_person_signs_in_with_login_and_password(
         assert answer.status_code == 200, answer.text
         assert answer.headers["cache-control"] == "no-store"
         token = answer.json()
-        assert (token["token_type"], token["expires_in"], token["scope"]) == ("Bearer", 900, "award.read own.read")
+        assert (token["token_type"], token["expires_in"], token["scope"]) == (
+            "Bearer",
+            900,
+            "award.read own.read own.write",
+        )
         me = await client.get("/v1/me", headers={"Authorization": f"bearer {token['access_token']}"})
         assert me.json()["household_id"] == small_city.alder
 
