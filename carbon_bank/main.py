@@ -36,7 +36,16 @@ from carbon_bank.rewards import (
     voucher_api,
 )
 from carbon_bank.settings import Settings
-from carbon_bank.settlement import account_api, award_api, due_api, household_api, outlook_api, review_api
+from carbon_bank.settlement import (
+    account_api,
+    adjustment_api,
+    award_api,
+    due_api,
+    household_api,
+    outlook_api,
+    restate_api,
+    review_api,
+)
 from carbon_bank.settlement import api as settlement
 from carbon_bank.webhooks import api as webhooks
 
@@ -54,11 +63,13 @@ ROOMS = (
     coverage_api,
     settlement,
     due_api,
+    restate_api,
     review_api,
     award_api,
     household_api,
     outlook_api,
     account_api,
+    adjustment_api,
     inbox,
     mail_api,
     webhooks,
@@ -114,6 +125,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.sealer = worker.sealer_of(settings)
     app.state.caller = worker.caller_of(settings)
     app.state.store = worker.store_of(settings)
+    app.state.debt_points_max = settings.debt_points_max
     app.state.imports_waiting_max = settings.imports_waiting_max
     app.state.language = Language(settings.language)
     app.state.sends_mail = worker.mailer_of(settings) is not None

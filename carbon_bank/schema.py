@@ -25,6 +25,7 @@ from carbon_bank.readings import import_tables, mapping_tables, quarantine_table
 from carbon_bank.readings import tables as readings_tables
 from carbon_bank.registry import tables as registry_tables
 from carbon_bank.rewards import catalogue_tables, payout_tables, redemption_tables
+from carbon_bank.settlement import restate_tables
 from carbon_bank.settlement import tables as settlement_tables
 from carbon_bank.trail import tables as trail_tables
 from carbon_bank.webhooks import tables as webhooks_tables
@@ -50,6 +51,7 @@ ROOMS = (
     catalogue_tables,
     redemption_tables,
     payout_tables,
+    restate_tables,
 )
 
 POSTGRES_VERSION_MIN = 15

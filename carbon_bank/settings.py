@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     imports_waiting_max: int = Field(
         20, ge=1, description="Imports of one city that may wait or run; more are sent away."
     )
+    debt_points_max: int = Field(
+        50_000,
+        ge=0,
+        description="Largest debt that a correction may leave a household with, in points. What is beyond it is not asked back.",
+    )
     chunk_households: int = Field(20_000, ge=1, description="Households that a settlement computes at a time.")
     bucket_households: int = Field(10_000, ge=1, description="Households that a settlement posts in one transaction.")
 

@@ -18,7 +18,7 @@ import uvicorn
 
 from carbon_bank import main
 from carbon_bank.identity.secrets import hash_secret
-from carbon_bank.readings.formats import espi_codes, intervals, known
+from carbon_bank.readings.formats import espi_codes, interval_codes, known
 from carbon_bank.settings import Settings
 from tests.small_city import SmallCity
 
@@ -93,7 +93,7 @@ async def test_the_page_leads_from_credentials_to_an_accepted_file(
 def test_the_pages_tell_every_code_of_a_format() -> None:
     formats, green = (read_page(name) for name in ("formats", "green-button"))
     told = dict(re.findall(r"^\| `(formats\.\w+)`(?: \*)? \| (.+) \|$", formats + green, re.MULTILINE))
-    assert told == {**espi_codes.NOTES, **known.SENTENCES} and set(intervals.SENTENCES) <= set(told)
+    assert told == {**espi_codes.NOTES, **known.SENTENCES} and set(interval_codes.SENTENCES) <= set(told)
 
 
 def read_page(name: str) -> str:

@@ -36,7 +36,7 @@ POSTING_KIND = """
         ELSE false
     END
     AND forgiven >= 0 AND (forgiven = 0 OR kind IN ('restatement', 'adjustment', 'reversal') AND amount <= 0)
-    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release'))
+    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release', 'reversal'))
     AND (kind = 'reversal' OR reverses IS NULL)
     AND (kind IN ('hold', 'release', 'redemption') OR hold_id IS NULL)
 """
@@ -63,9 +63,9 @@ CREATE TRIGGER hold_ends_once BEFORE UPDATE ON hold FOR EACH ROW EXECUTE FUNCTIO
 CREATE FUNCTION adjustment_moves_forward() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.state <> 'prepared'
-       OR (NEW.id, NEW.city_id, NEW.household_id, NEW.points, NEW.reason, NEW.reason_text, NEW.expires_on, NEW.prepared_by,
-           NEW.prepared_at)
-          IS DISTINCT FROM (OLD.id, OLD.city_id, OLD.household_id, OLD.points, OLD.reason, OLD.reason_text, OLD.expires_on,
+       OR (NEW.id, NEW.city_id, NEW.household_id, NEW.points, NEW.reverses, NEW.reason, NEW.reason_text, NEW.expires_on,
+           NEW.prepared_by, NEW.prepared_at)
+          IS DISTINCT FROM (OLD.id, OLD.city_id, OLD.household_id, OLD.points, OLD.reverses, OLD.reason, OLD.reason_text, OLD.expires_on,
                             OLD.prepared_by, OLD.prepared_at) THEN
         RAISE EXCEPTION 'adjustment % is %: what was prepared or decided is never changed', OLD.id, OLD.state
             USING ERRCODE = 'restrict_violation';
@@ -134,8 +134,9 @@ def upgrade() -> None:
     op.create_table('adjustment',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=True), nullable=False),
     sa.Column('city_id', sa.BigInteger(), nullable=False),
-    sa.Column('household_id', sa.BigInteger(), nullable=False),
-    sa.Column('points', sa.BigInteger(), nullable=False),
+    sa.Column('household_id', sa.BigInteger(), nullable=True),
+    sa.Column('points', sa.BigInteger(), nullable=True),
+    sa.Column('reverses', sa.Uuid(), nullable=True),
     sa.Column('reason', sa.Text(), nullable=False),
     sa.Column('reason_text', sa.Text(), nullable=False),
     sa.Column('expires_on', sa.Date(), nullable=True),
@@ -147,9 +148,10 @@ def upgrade() -> None:
     sa.Column('decided_reason', sa.Text(), nullable=True),
     sa.Column('journal_id', sa.Uuid(), nullable=True),
     sa.CheckConstraint('points <> 0', name=op.f('adjustment_points_check')),
+    sa.CheckConstraint('(points IS NULL) = (household_id IS NULL) AND (points IS NULL) = (reverses IS NOT NULL)', name=op.f('adjustment_kind_check')),
     sa.CheckConstraint("reason IN ('complaint_upheld', 'error', 'goodwill', 'other')", name=op.f('adjustment_reason_check')),
     sa.CheckConstraint('length(reason_text) >= 3', name=op.f('adjustment_reason_text_check')),
-    sa.CheckConstraint('expires_on IS NULL OR points > 0', name=op.f('adjustment_expires_on_check')),
+    sa.CheckConstraint('expires_on IS NULL OR coalesce(points, 0) > 0', name=op.f('adjustment_expires_on_check')),
     sa.CheckConstraint("state IN ('prepared', 'approved', 'rejected', 'withdrawn')", name=op.f('adjustment_state_check')),
     sa.CheckConstraint("(state = 'prepared') = (decided_by IS NULL) AND (state = 'prepared') = (decided_at IS NULL)", name=op.f('adjustment_decided_check')),
     sa.CheckConstraint("(state = 'approved') = (journal_id IS NOT NULL)", name=op.f('adjustment_journal_check')),

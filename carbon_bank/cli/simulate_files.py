@@ -16,6 +16,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
+from carbon_bank.readings.formats.parquet import BROKEN, frames_of, open_parquet
 
 FILE_BYTES_MAX = 2 * 1024**3
 ROWS_MAX = 20_000_000
@@ -106,15 +107,18 @@ def _csv_with_care(path: Path, content: bytes) -> pl.DataFrame:
 
 def _parquet(path: Path) -> pl.DataFrame:
     try:
-        scan = pl.scan_parquet(path)
-        schema = scan.collect_schema()
-        count = scan.select(pl.len()).collect().item()
-        if count > ROWS_MAX:
-            raise _too_large(path, f"{count} rows")
-        exact = [_as_text(path, name, dtype) for name, dtype in schema.items()]
-        return _trimmed(_numbered(scan.select(exact).collect(), pl.int_range(1, count + 1, eager=True)))
-    except PolarsError as error:
-        raise _unreadable(path, f"it is no Parquet that can be read ({str(error).splitlines()[0]})") from None
+        file, schema = open_parquet(path)
+        with file:
+            count = file.metadata.num_rows
+            if count > ROWS_MAX:
+                raise _too_large(path, f"{count} rows")
+            exact = [_as_text(path, name, dtype) for name, dtype in schema.items()]
+            empty = pl.DataFrame(schema=dict.fromkeys(schema, pl.String))
+            rows = pl.concat([empty, *(each.select(exact) for each in frames_of(file))])
+        return _trimmed(_numbered(rows, pl.int_range(1, rows.height + 1, eager=True)))
+    except BROKEN as error:
+        why = (str(error).splitlines() or ["it is damaged"])[0][:200]
+        raise _unreadable(path, f"it is no Parquet that can be read ({why})") from None
 
 
 def _as_text(path: Path, name: str, dtype: pl.DataType) -> pl.Expr:

@@ -53,15 +53,18 @@ async def fetch_columns(
     statement = sql.SQL("SELECT {} FROM ({}) AS rows").format(
         sql.SQL(", ").join([*gathered, sql.SQL("count(*)")]), sql.SQL(query)
     )
-    if by_key:
-        await session.sql("SET LOCAL enable_seqscan = off")
-    async with (await driver(session)).cursor(binary=True) as cursor:
-        await cursor.execute(statement, parameters)
+    connection = await driver(session)
+    async with connection.cursor(binary=True) as cursor:
+        if by_key:
+            async with connection.pipeline():  # three statements for one wait
+                await connection.execute("SET LOCAL enable_seqscan = off")
+                await cursor.execute(statement, parameters)
+                await connection.execute("SET LOCAL enable_seqscan = on")
+        else:
+            await cursor.execute(statement, parameters)
         result = cursor.pgresult
         assert result is not None
         *values, count = [result.get_value(0, index) or b"" for index in range(len(schema) + 1)]
-    if by_key:
-        await session.sql("SET LOCAL enable_seqscan = on")
     rows = int.from_bytes(count, "big")
     return pl.DataFrame(
         [_column(name, dtype, raw, rows) for (name, dtype), raw in zip(schema.items(), values, strict=True)]
@@ -91,8 +94,13 @@ def array_text(values: pl.Series) -> str:
     """
     if values.dtype != pl.String:
         return "{" + ",".join(values.cast(pl.String)) + "}"
-    quoted = values.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
-    return '{"' + '","'.join(quoted) + '"}' if len(values) else "{}"
+    if values.is_empty():
+        return "{}"
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
+        quoted = values.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+        joined = '","'.join(quoted)
+    return '{"' + joined + '"}'
 
 
 async def copy_in(session: WriteSession, table: str, frame: pl.DataFrame) -> int:

@@ -13,22 +13,23 @@ from datetime import datetime
 from carbon_bank.foundation.database import WriteSession
 
 _CITY = 1 << 48
+# Not now(): that is when the transaction began, before it had the lock. The clock is read for the row that `held` gives, and
+# it gives none before the lock is there.
+_SHARED = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:key)) SELECT clock_timestamp() FROM held"
+_ALONE = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(:key)) SELECT clock_timestamp() FROM held"
 
 
 async def recording_moment(session: WriteSession, city_id: int) -> datetime:
     """The moment to stamp on what this transaction records."""
-    await session.sql("SELECT pg_advisory_xact_lock_shared(:key)", {"key": _CITY + city_id})
-    return await _clock(session)
+    return await _moment(session, _SHARED, city_id)
 
 
 async def fixed_moment(session: WriteSession, city_id: int) -> datetime:
     """A moment such that what was recorded up to it will always be the same."""
-    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _CITY + city_id})
-    return await _clock(session)
+    return await _moment(session, _ALONE, city_id)
 
 
-async def _clock(session: WriteSession) -> datetime:
-    # Not now(): that is when the transaction began, before it had the lock.
-    moment = (await session.sql("SELECT clock_timestamp()")).scalar_one()
+async def _moment(session: WriteSession, query: str, city_id: int) -> datetime:
+    moment = (await session.sql(query, {"key": _CITY + city_id})).scalar_one()
     assert isinstance(moment, datetime)
     return moment

@@ -22,7 +22,12 @@ async def _write(request: Request) -> AsyncIterator[WriteSession]:
         yield session
 
 
+async def now() -> datetime:
+    """This moment. `clock.now` itself, which does not wait, would be called in another thread."""
+    return clock.now()
+
+
 # `scope="function"`: the transaction ends before the answer is sent, so a commit that fails is a 5xx, never a false 200.
 Reading = Annotated[ReadSession, Depends(_read, scope="function")]
 Writing = Annotated[WriteSession, Depends(_write, scope="function")]
-Now = Annotated[datetime, Depends(clock.now)]
+Now = Annotated[datetime, Depends(now)]

@@ -6,8 +6,13 @@ from enum import StrEnum
 
 
 class Permission(StrEnum):
+    ACCOUNT_CLOSE = "account.close"
+    ADJUSTMENT_APPROVE = "adjustment.approve"
+    ADJUSTMENT_PREPARE = "adjustment.prepare"
     AWARD_READ = "award.read"
     AWARD_REVIEW = "award.review"
+    BUDGET_APPROVE = "budget.approve"
+    BUDGET_PREPARE = "budget.prepare"
     CITY_READ = "city.read"
     CITY_WRITE = "city.write"
     INBOX_READ = "inbox.read"
@@ -57,9 +62,12 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset({P.CITY_READ, P.CITY_WRITE, P.PEOPLE_WRITE}),
     Role.APPROVER: frozenset(
         {
+            P.ADJUSTMENT_APPROVE,
             P.AWARD_READ,
             P.AWARD_REVIEW,
+            P.BUDGET_APPROVE,
             P.CITY_READ,
+            P.LEDGER_READ,
             P.PAYOUT_APPROVE,
             P.POLICY_APPROVE,
             P.POLICY_READ,
@@ -96,8 +104,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.OPERATOR: frozenset(
         {
+            P.ACCOUNT_CLOSE,
+            P.ADJUSTMENT_PREPARE,
             P.AWARD_READ,
             P.AWARD_REVIEW,
+            P.BUDGET_PREPARE,
             P.CITY_READ,
             P.INBOX_READ,
             P.LEDGER_READ,

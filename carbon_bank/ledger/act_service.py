@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from carbon_bank.foundation.constraints import violated
-from carbon_bank.foundation.database import WriteSession
+from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.foundation.ids import uuid7
 from carbon_bank.ledger import act_queries, queries
@@ -102,15 +102,7 @@ async def reverse_journal(
 
     Raises: NotFound `ledger.unknown_journal` (404); Conflict `ledger.reversed`, `ledger.not_reversible` (409).
     """
-    found = await act_queries.journal(session, journal_id)
-    if found is None or found.city_id != context.city_id:
-        raise NotFound("ledger.unknown_journal", f"There is no journal {journal_id} in this city.")
-    if found.kind not in {"award", "restatement", "adjustment", "redemption"}:
-        raise Conflict(
-            "ledger.not_reversible",
-            f"Journal {journal_id} is a {found.kind}. Only awards, restatements, adjustments and redemptions are taken back.",
-            {"kind": found.kind},
-        )
+    found = await require_reversible(session, context.city_id, journal_id)
     reversing = Journal(
         id=uuid7(context.now),
         city_id=context.city_id,
@@ -128,13 +120,28 @@ async def reverse_journal(
     except IntegrityError as error:
         if violated(error) != "journal_reverses_key":
             raise
-        before = await act_queries.reversal_of(session, journal_id)
-        when = f" at {before.recorded_at:%Y-%m-%d %H:%M} UTC" if before else ""
-        raise Conflict(
-            "ledger.reversed", f"Journal {journal_id} was taken back{when}. Nothing is taken back twice."
-        ) from None
+        raise await _reversed(session, journal_id) from None
     results = await act_queries.reverse_all(session, journal_id, reversing.id, debt_max, context.today, context.now)
     return [(household_id, _moved(reversing.id, household_id, result)) for household_id, result in results]
+
+
+async def require_reversible(session: ReadSession, city_id: int, journal_id: UUID) -> Journal:
+    """A journal that may be taken back.
+
+    Raises: NotFound `ledger.unknown_journal` (404); Conflict `ledger.reversed`, `ledger.not_reversible` (409).
+    """
+    found = await act_queries.journal(session, journal_id)
+    if found is None or found.city_id != city_id:
+        raise NotFound("ledger.unknown_journal", f"There is no journal {journal_id} in this city.")
+    if found.kind not in {"award", "restatement", "adjustment", "redemption"}:
+        raise Conflict(
+            "ledger.not_reversible",
+            f"Journal {journal_id} is a {found.kind}. Only awards, restatements, adjustments and redemptions are taken back.",
+            {"kind": found.kind},
+        )
+    if await act_queries.reversal_of(session, journal_id) is not None:
+        raise await _reversed(session, journal_id)
+    return found
 
 
 async def book_expiries(
@@ -151,6 +158,12 @@ async def book_expiries(
     if booked[0] is not None:
         await queries.add_journal(session, journal)
     return booked
+
+
+async def _reversed(session: ReadSession, journal_id: UUID) -> Conflict:
+    before = await act_queries.reversal_of(session, journal_id)
+    when = f" at {before.recorded_at:%Y-%m-%d %H:%M} UTC" if before else ""
+    return Conflict("ledger.reversed", f"Journal {journal_id} was taken back{when}. Nothing is taken back twice.")
 
 
 async def _act(

@@ -1,4 +1,4 @@
-"""Adjustments: points added or taken by hand, prepared by one person and approved by another."""
+"""Adjustments: points added, taken or taken back by hand, prepared by one person and approved by another."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ from carbon_bank.foundation.tables import Moment, big, identity_key, instant, re
 
 
 class Adjustment(SQLModel, table=True):
-    """`expires_on`: the last day of points that are added; null: they do not expire."""
+    """Either `points` for a household, or the journal that it `reverses`. `expires_on`: the last day of points that are added;
+    null: they do not expire."""
 
     __tablename__ = "adjustment"
     __table_args__ = (
         ForeignKeyConstraint(["city_id", "household_id"], ["household.city_id", "household.id"]),
         CheckConstraint("points <> 0", name="points"),
+        CheckConstraint(
+            "(points IS NULL) = (household_id IS NULL) AND (points IS NULL) = (reverses IS NOT NULL)", name="kind"
+        ),
         CheckConstraint("reason IN ('complaint_upheld', 'error', 'goodwill', 'other')", name="reason"),
         CheckConstraint("length(reason_text) >= 3", name="reason_text"),
-        CheckConstraint("expires_on IS NULL OR points > 0", name="expires_on"),
+        CheckConstraint("expires_on IS NULL OR coalesce(points, 0) > 0", name="expires_on"),
         CheckConstraint("state IN ('prepared', 'approved', 'rejected', 'withdrawn')", name="state"),
         CheckConstraint(
             "(state = 'prepared') = (decided_by IS NULL) AND (state = 'prepared') = (decided_at IS NULL)",
@@ -32,8 +36,9 @@ class Adjustment(SQLModel, table=True):
 
     id: int | None = identity_key()
     city_id: int = reference("city.id", index=True)
-    household_id: int = big()
-    points: int = big()
+    household_id: int | None = big(default=None)
+    points: int | None = big(default=None)
+    reverses: UUID | None = None
     reason: str = words()
     reason_text: str = words()
     expires_on: date | None = None

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+import polars as pl
 from sqlmodel import col, func, select
 
+from carbon_bank.foundation.columns import Columns, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.inbox.notices import MAKE_NOTICES, NOTICES
 from carbon_bank.ledger.tables import Account, Journal, Lot, Posting
 
@@ -116,6 +119,40 @@ async def settlement_sums(session: ReadSession, settlement_id: int) -> tuple[int
         .select_from(Posting)
         .join(Journal, col(Journal.id) == col(Posting.journal_id))
         .where(col(Journal.settlement_id) == settlement_id, col(Journal.kind) == "award")
+    )
+    count, total = (await session.exec(statement)).one()
+    return count, int(total)
+
+
+async def paid_by_award(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
+    query = """
+        SELECT posting.household_id,
+               array_position(ARRAY['electricity', 'gas', 'water', 'combined'], posting.commodity) - 1 AS commodity,
+               sum(posting.amount - posting.forgiven)::bigint AS paid, bool_or(undone.seq IS NOT NULL) AS is_reversed
+        FROM posting
+        LEFT JOIN posting AS undone ON undone.household_id = posting.household_id AND undone.reverses = posting.seq
+        WHERE posting.household_id BETWEEN %(first_id)s AND %(last_id)s AND posting.settlement_id = %(settlement_id)s
+          AND posting.kind IN ('award', 'restatement')
+        GROUP BY posting.household_id, posting.commodity
+    """
+    parameters = {"settlement_id": settlement_id, "first_id": first_id, "last_id": last_id}
+    schema: Columns = {
+        "household_id": pl.Int64,
+        "commodity": AWARD_COMMODITY_DTYPE,
+        "paid": pl.Int64,
+        "is_reversed": pl.Boolean,
+    }
+    return await fetch_columns(session, query, parameters, schema)
+
+
+async def restatement_sums(session: ReadSession, subject: str, settlement_id: int) -> tuple[int, int]:
+    """Number of the differences that were posted of a restatement, and what they come to, with what was not asked back."""
+    statement = (
+        select(func.count(), func.coalesce(func.sum(col(Posting.amount) - col(Posting.forgiven)), 0))
+        .select_from(Posting)
+        .join(Journal, col(Journal.id) == col(Posting.journal_id))
+        .where(col(Journal.settlement_id) == settlement_id, col(Journal.subject) == subject)
+        .where(col(Posting.kind) == "restatement")
     )
     count, total = (await session.exec(statement)).one()
     return count, int(total)

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+import polars as pl
+
 from carbon_bank.foundation.calendar import days_in_month, first_day, month_of, month_text
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
 from carbon_bank.foundation.ids import uuid7
+from carbon_bank.identity.actor import Actor
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.kinds import Kind
-from carbon_bank.ledger import queries
+from carbon_bank.ledger import act_service, queries
+from carbon_bank.ledger.act_service import Context
 from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.ledger.tables import Account, Journal
 from carbon_bank.ledger.tables import Lot as Lot
 from carbon_bank.ledger.tables import Posting as Posting
+from carbon_bank.trail.service import Act, record
 
 Clock = Literal["effective", "recorded"]
 
@@ -68,6 +73,14 @@ async def posted_of_settlement(session: ReadSession, settlement_id: int) -> Post
     return Posted(*await queries.settlement_sums(session, settlement_id))
 
 
+async def paid_by_award(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
+    """What stands in the ledger for a settlement's awards of some households: `household_id, commodity, paid, is_reversed`.
+
+    `paid` counts what a restatement took back as taken, also where it did not ask for all of it.
+    """
+    return await queries.paid_by_award(session, settlement_id, first_id, last_id)
+
+
 def lot_expiry(posted_on: date, valid_months: int | None) -> date | None:
     """The last day on which points posted on a day can be spent; null: they do not expire.
 
@@ -107,6 +120,31 @@ async def notify_expiring(session: WriteSession, now: datetime, *, city_id: int,
 async def statement(session: ReadSession, household_id: int, before_seq: int | None, limit: int) -> Sequence[Posting]:
     """An account's postings, the newest first."""
     return await queries.postings(session, household_id, before_seq, limit)
+
+
+async def close_account(
+    session: WriteSession, actor: Actor, now: datetime, today: date, household_id: int, reason: str
+) -> int:
+    """Close an account for good. Returns the points that were left, which are given up.
+
+    Raises: NotFound `ledger.unknown_account` (404); Conflict `ledger.held` (409) while points are on hold.
+    """
+    subject = f"household:{household_id}"
+    context = Context(actor.of_city(), actor.subject, now, today, subject, reason)
+    before = await get_account(session, household_id)
+    await act_service.close_account(session, context, household_id)
+    facts = {"given_up": before.available}
+    record(
+        session,
+        Act.ACCOUNT_CLOSED,
+        by=actor.subject,
+        at=now,
+        subject=subject,
+        city_id=context.city_id,
+        reason=reason,
+        facts=facts,
+    )
+    return before.available
 
 
 async def postings_of_award(

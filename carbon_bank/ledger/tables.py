@@ -28,7 +28,7 @@ _KINDS = """
         ELSE false
     END
     AND forgiven >= 0 AND (forgiven = 0 OR kind IN ('restatement', 'adjustment', 'reversal') AND amount <= 0)
-    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release'))
+    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release', 'reversal'))
     AND (kind = 'reversal' OR reverses IS NULL)
     AND (kind IN ('hold', 'release', 'redemption') OR hold_id IS NULL)
 """

@@ -37,6 +37,8 @@ from carbon_bank.webhooks.events import Event, OfUtility
 from carbon_bank.webhooks.service import emit
 
 IMPORT_TASK = "import_readings"
+UNREADABLE, GIVEN_UP = "formats.unexpected", "readings.unexpected"
+"""Failures that are mistakes of the bank. An import that ended by one goes on where its file is sent again."""
 FINDINGS_MAX = 200
 RETRY_SECONDS = 30
 
@@ -97,7 +99,8 @@ async def receive(
     *,
     in_background: bool,
 ) -> tuple[ReadingImport, bool]:
-    """Make an import of a file that is kept, or find that it was made before. Returns it, and whether it is new.
+    """Make an import of a file that is kept, or find that it was made before. Returns it, and whether there is work to do:
+    it is new, or ended by a mistake of the bank and goes on now.
 
     Raises: InvalidInput `formats.mapping_invalid`, `formats.mapping_unused`.
     """
@@ -116,12 +119,24 @@ async def receive(
             **asdict(asked),
         ),
     )
+    taken_up = not is_new and await _take_up_again(session, actor, now, made)
     if is_new:
         facts = {"digest": stored.digest, "bytes": stored.size, "format": asked.format}
         _record(session, Act.READINGS_IMPORTED, actor, now, made, facts)
-        if in_background:
-            await enqueue(session, IMPORT_TASK, {"import_id": made.id}, lock=f"import:{place.utility_id}")
-    return made, is_new
+    if in_background and (is_new or taken_up):
+        await enqueue(session, IMPORT_TASK, {"import_id": made.id}, lock=f"import:{place.utility_id}")
+    return made, is_new or taken_up
+
+
+async def _take_up_again(session: WriteSession, actor: Actor, now: datetime, row: ReadingImport) -> bool:
+    """Let an import go on that ended by a mistake of the bank, from the chunk that it had come to. False: it ended otherwise."""
+    if row.failure_code not in (UNREADABLE, GIVEN_UP):
+        return False
+    facts = {"failure_code": row.failure_code, "chunks_done": row.chunks_done}
+    row.state, row.failure_code, row.failure, row.finished_at, row.is_kept = ImportState.WAITING, None, None, None, True
+    session.add(row)
+    _record(session, Act.READINGS_IMPORT_RESUMED, actor, now, row, facts)
+    return True
 
 
 async def begin(session: WriteSession, now: datetime, import_id: int, store: Store) -> Plan | None:
@@ -201,6 +216,20 @@ async def finish(session: WriteSession, now: datetime, import_id: int, failure: 
         audience=OfUtility(row.utility_id),
         facts={"import_id": import_id, "state": row.state, "failure_code": row.failure_code} | counts,
     )
+
+
+async def give_up(session: WriteSession, actor: Actor, now: datetime, import_id: int) -> None:
+    """End an import that the bank cannot bring to its end, by no fault of the file."""
+    row = await queries.lock(session, import_id)
+    if row is None or row.state not in OPEN:
+        return
+    row.state, row.finished_at, row.failure_code = ImportState.FAILED, now, GIVEN_UP
+    row.failure = (
+        f"The bank made a mistake in recording {row.name}. Tell the operator the number of the import, {import_id}; when the "
+        "mistake is mended, send the file again, and it goes on. What was recorded stays."
+    )
+    session.add(row)
+    _record(session, Act.READINGS_IMPORT_GIVEN_UP, actor, now, row, {"chunks_done": row.chunks_done, "rows": row.rows})
 
 
 async def cancel(session: WriteSession, actor: Actor, now: datetime, import_id: int) -> ReadingImport:

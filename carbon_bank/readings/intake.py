@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -24,6 +25,8 @@ PERIOD_DAYS_MAX = 100
 _DAY = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
 _NUL = "\0"
 """PostgreSQL keeps every character but this one."""
+NUMBER_CHARACTERS_MAX = 200
+"""Of a customer's or a meter's number. An index of PostgreSQL holds both in four bytes a character, and not many more."""
 
 COLUMNS = {
     "commodity": True,
@@ -70,6 +73,7 @@ SENTENCES: dict[str, str] = {
     "readings.reason": f"The reason is none that the bank knows. Write one of {', '.join(Reason)}.",
     "readings.reason_text": "The reason `other` needs its text in reason_text.",
     "readings.text": "The text holds a NUL character, which cannot be kept. Send it without.",
+    "readings.number_too_long": f"The number has more than {NUMBER_CHARACTERS_MAX} characters. No customer or meter has such a one.",
     "readings.date": "This is no date of the calendar since 1900. Write it as 2026-03-01.",
     "readings.period_order": "The period ends before it begins, or on the same day. The start day counts, the end day does not.",
     "readings.period_too_long": f"The period is longer than {PERIOD_DAYS_MAX} days. Split it, or ask the operator.",
@@ -92,6 +96,9 @@ SENTENCES: dict[str, str] = {
     "readings.batch_atomic": "The row is in order, but another row of this atomic batch is not, so none was taken.",
 }
 """What each code means, and what to do: a sentence for each."""
+
+Check = tuple[pl.Expr, str | pl.Expr, str | pl.Expr]
+"""What can be wrong with a row (never null), its code and its column."""
 
 _FAULT = ("code", "column")
 _OF_METER = {"calorific_value": pl.Int64, "digits": pl.Int16}
@@ -127,7 +134,12 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         *(pl.lit(None, pl.String).alias(name) for name in absent),
         *(pl.lit(None, kind).alias(name) for name, kind in unknown),
     )
-    rows = from_registers(rows.with_columns(pl.col(name).str.strip_chars().fill_null("") for name in COLUMNS))
+    left_out = {name for name in COLUMNS if rows[name].null_count() == rows.height}
+    rows = rows.with_columns(
+        (pl.lit("") if name in left_out else pl.col(name).str.strip_chars().fill_null("")).alias(name)
+        for name in COLUMNS
+    )
+    rows = from_registers(rows)
     # Step by step: Polars works out an expression anew wherever it stands.
     parsed = base_quantities(rows).with_columns(
         start=_day("period_start"),
@@ -135,7 +147,7 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
         quality=pl.when(pl.col("quality") == "").then(pl.lit(Quality.ACTUAL.value)).otherwise("quality"),
         cancels=pl.col("cancel") != "",
     )
-    return _with_faults(parsed, _checks(today)).select(
+    return with_faults(parsed, _checks(today)).select(
         *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT),
         "line",
         pl.col("start").alias("period_start"),
@@ -150,8 +162,9 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     )
 
 
-def _checks(today: date) -> list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]]:
-    """What can be wrong with a row (never null), its code and its column, in the order in which it is told."""
+@lru_cache(maxsize=4)
+def _checks(today: date) -> list[Check]:
+    """What is asked of a row, in the order in which it is told. Kept: to put it together takes as long as to ask it."""
     cancels, start, end = pl.col("cancels"), pl.col("start"), pl.col("end")
     quantity_column = (
         pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
@@ -162,6 +175,10 @@ def _checks(today: date) -> list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]]:
         *(
             (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
             for name in ("customer_number", "meter_number", "reason_text")
+        ),
+        *(
+            (pl.col(name).str.len_chars() > NUMBER_CHARACTERS_MAX, "readings.number_too_long", name)
+            for name in ("customer_number", "meter_number")
         ),
         (start.is_null(), "readings.date", "period_start"),
         (end.is_null(), "readings.date", "period_end"),
@@ -182,7 +199,7 @@ def _checks(today: date) -> list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]]:
     ]
 
 
-def _with_faults(rows: pl.DataFrame, checks: list[tuple[pl.Expr, str | pl.Expr, str | pl.Expr]]) -> pl.DataFrame:
+def with_faults(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
     """The rows with the first fault of each. What it is called is worked out for the rows that have one: few."""
     faulty = rows.filter(pl.any_horizontal(wrong for wrong, _, _ in checks))
     if not faulty.height:
@@ -238,17 +255,24 @@ def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
     Returns: Judged. Rows of meters about which nothing is peculiar are judged together, the others one by one.
     """
     peculiar = _peculiar_meters(rows, standing)
-    plain = rows.join(peculiar, on="meter_id", how="anti", maintain_order="left")
+    if peculiar.is_empty():
+        return _accepted(rows)
+    plain = _accepted(rows.join(peculiar, on="meter_id", how="anti", maintain_order="left"))
     odd = rows.join(peculiar, on="meter_id", how="semi", maintain_order="left")
-    accepted = plain.with_columns(revision=pl.lit(1, pl.Int16)).select(_RECORD)
-    outcomes = plain.select(
-        "line", status=pl.lit(Status.ACCEPTED.value), code=pl.lit(None, pl.String), column=pl.lit(None, pl.String)
-    )
-    one_by_one, recorded = _judge_in_order(odd, standing)
-    schema = accepted.schema
+    outcomes, readings = _judge_in_order(odd, standing)
     return Judged(
-        outcomes=pl.concat([outcomes, pl.DataFrame(one_by_one, schema=outcomes.schema, orient="row")]).sort("line"),
-        readings=pl.concat([accepted, pl.DataFrame(recorded, schema=schema, orient="row")]),
+        outcomes=pl.concat([plain.outcomes, pl.DataFrame(outcomes, schema=plain.outcomes.schema, orient="row")]).sort(
+            "line"
+        ),
+        readings=pl.concat([plain.readings, pl.DataFrame(readings, schema=plain.readings.schema, orient="row")]),
+    )
+
+
+def _accepted(rows: pl.DataFrame) -> Judged:
+    nothing = pl.lit(None, pl.String)
+    return Judged(
+        outcomes=rows.select("line", status=pl.lit(Status.ACCEPTED.value), code=nothing, column=nothing),
+        readings=rows.with_columns(revision=pl.lit(1, pl.Int16)).select(_RECORD),
     )
 
 

@@ -24,20 +24,19 @@ async def one_batch_at_a_time(session: WriteSession, utility_id: int) -> None:
 
 
 async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFrame) -> pl.DataFrame:
-    """For each row (`line, commodity, customer_number, meter_number`): `line, meter_id, calorific_value, digits, matches`.
+    """Rows (`line, commodity, customer_number, meter_number`) with, of their meter, `meter_id, calorific_value, digits, matches`.
 
-    `calorific_value` in Wh per m3 and `digits` of the register, null where unknown; `meter_id` means something where
-    `matches` is 1.
+    `calorific_value` in Wh per m3 and `digits` of the register, null where unknown; the three mean something where `matches`
+    is 1.
     """
     query = """
-        SELECT sent.line, coalesce(min(meter.id), 0) AS meter_id, count(meter.id) AS matches,
-               coalesce(min(meter.calorific_value) * 1000, -1) AS calorific_value, coalesce(min(meter.digits), -1) AS digits
+        SELECT sent.line, meter.id AS meter_id, coalesce(meter.calorific_value * 1000, -1) AS calorific_value,
+               coalesce(meter.digits, -1) AS digits
         FROM unnest(%(line)s::int[], %(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
              AS sent (line, commodity, customer_number, meter_number)
-        LEFT JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
+        JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
              AND meter.customer_number = sent.customer_number
              AND (sent.meter_number = '' OR meter.meter_number = sent.meter_number)
-        GROUP BY sent.line ORDER BY sent.line
     """
     keys = rows.select(
         "line",
@@ -51,14 +50,18 @@ async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFra
     schema = {
         "line": pl.Int32,
         "meter_id": pl.Int64,
-        "matches": pl.Int32,
         "calorific_value": pl.Int64,
         "digits": pl.Int16,
     }
     found = await fetch_columns(session, query, parameters, schema)
-    return found.with_columns(
-        pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("calorific_value", "digits")
+    meters = found.with_columns(
+        *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("calorific_value", "digits")),
+        matches=pl.lit(1, pl.UInt32),
     )
+    if meters["line"].n_unique() < meters.height:
+        meters = meters.group_by("line").agg(pl.exclude("matches").min(), pl.sum("matches"))
+    joined = rows.join(meters, on="line", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("matches").fill_null(0))
 
 
 async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last: date) -> pl.DataFrame:

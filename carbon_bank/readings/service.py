@@ -16,7 +16,7 @@ from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import change_queries, quarantine_queries, queries
 from carbon_bank.readings.formats import known
-from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Status, judge, parse
+from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Check, Status, judge, parse, with_faults
 from carbon_bank.readings.registers import HELD, implausible
 from carbon_bank.readings.tables import MeterReading as MeterReading
 from carbon_bank.readings.tables import ReadingBatch
@@ -122,12 +122,12 @@ async def record_readings(
 
 
 async def _parsed(session: ReadSession, place: UtilityPlace, rows: pl.DataFrame, today: date) -> pl.DataFrame:
-    meters = await queries.resolve_meters(session, place.utility_id, rows)
+    resolved = await queries.resolve_meters(session, place.utility_id, rows)
     any_value = pl.lit(_ANY_CALORIFIC_VALUE, pl.Int64)
-    meters = meters.with_columns(
+    resolved = resolved.with_columns(
         calorific_value=pl.when(pl.col("matches") == 0).then(any_value).otherwise("calorific_value")
     )
-    return _with_meter_faults(parse(rows.join(meters, on="line", how="left", maintain_order="left"), today), place)
+    return _with_meter_faults(parse(resolved, today), place)
 
 
 async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -145,27 +145,13 @@ async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tup
 
 def _with_meter_faults(parsed: pl.DataFrame, place: UtilityPlace) -> pl.DataFrame:
     supplied = pl.col("commodity").str.strip_chars().is_in(sorted(place.commodities))
-    code = (
-        pl.when(pl.col("code").is_not_null())
-        .then("code")
-        .when(~supplied)
-        .then(pl.lit("readings.not_this_utility"))
-        .when(pl.col("matches") == 0)
-        .then(pl.lit("readings.unknown_meter"))
-        .when(pl.col("matches") > 1)
-        .then(pl.lit("readings.meter_ambiguous"))
-    )
-    column = (
-        pl.when(pl.col("code").is_not_null())
-        .then("column")
-        .when(~supplied)
-        .then(pl.lit("commodity"))
-        .when(pl.col("matches") == 0)
-        .then(pl.lit("customer_number"))
-        .when(pl.col("matches") > 1)
-        .then(pl.lit("meter_number"))
-    )
-    return parsed.with_columns(code=code, column=column)
+    checks: list[Check] = [
+        (pl.col("code").is_not_null(), pl.col("code"), pl.col("column")),
+        (~supplied, "readings.not_this_utility", "commodity"),
+        (pl.col("matches") == 0, UNKNOWN_METER, "customer_number"),
+        (pl.col("matches") > 1, "readings.meter_ambiguous", "meter_number"),
+    ]
+    return with_faults(parsed, checks)
 
 
 async def _with_held_rollovers(session: ReadSession, parsed: pl.DataFrame, today: date) -> pl.DataFrame:
@@ -207,10 +193,11 @@ def sentence(code: str) -> str:
 
 
 def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
-    refused = outcomes.filter(pl.col("status").is_in([Status.REFUSED.value, Status.QUARANTINED.value])).join(
-        rows.drop(_FAULT, strict=False), on="line", how="left", maintain_order="left"
-    )
-    for row in refused.iter_rows(named=True):
+    refused = outcomes.filter(pl.col("status").is_in([Status.REFUSED.value, Status.QUARANTINED.value]))
+    if refused.is_empty():
+        return
+    sent = refused.join(rows.drop(_FAULT, strict=False), on="line", how="left", maintain_order="left")
+    for row in sent.iter_rows(named=True):
         column = row["column"] or ""
         value = row.get(column)
         yield Refused(row["line"], column, None if value is None else value[:80], row["code"], sentence(row["code"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 from sqlalchemy import ColumnElement
@@ -56,8 +56,14 @@ async def utility_by_code(session: ReadSession, city_id: int, code: str) -> Util
     return await one(session, Utility, col(Utility.city_id) == city_id, col(Utility.code) == code)
 
 
-async def utility_by_id(session: ReadSession, utility_id: int) -> Utility | None:
-    return await one(session, Utility, col(Utility.id) == utility_id)
+async def utility_with_time_zone(session: ReadSession, utility_id: int) -> tuple[Any, ...] | None:
+    """Code, city, the city's time zone, and commodities."""
+    query = """
+        SELECT utility.code, utility.city_id, city.time_zone, utility.commodities
+        FROM utility JOIN city ON city.id = utility.city_id WHERE utility.id = :utility_id
+    """
+    found = (await session.sql(query, {"utility_id": utility_id})).one_or_none()
+    return None if found is None else tuple(found)
 
 
 async def household_by_number(session: ReadSession, city_id: int, number: str) -> Household | None:

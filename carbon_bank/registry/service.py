@@ -98,11 +98,11 @@ async def tenures_of(session: ReadSession, household_id: int) -> Sequence[tuple[
 
 
 async def place_of_utility(session: ReadSession, utility_id: int) -> UtilityPlace:
-    utility = await queries.utility_by_id(session, utility_id)
-    if utility is None:
+    found = await queries.utility_with_time_zone(session, utility_id)
+    if found is None:
         raise NotFound("registry.unknown_utility", "There is no such utility.")
-    city = await get_city(session, utility.city_id)
-    return UtilityPlace(utility_id, utility.code, utility.city_id, city.time_zone, frozenset(utility.commodities))
+    code, city_id, time_zone, commodities = found
+    return UtilityPlace(utility_id, code, city_id, time_zone, frozenset(commodities))
 
 
 async def find_utility(session: ReadSession, city_code: str, utility_code: str) -> UtilityPlace:

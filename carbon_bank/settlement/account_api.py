@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from carbon_bank.foundation import clock
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Reading
+from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
@@ -22,6 +23,7 @@ router = APIRouter(prefix="/v1/households/{household_id}", tags=["ledger"])
 
 Id = Annotated[int, Path(ge=1, lt=2**63)]
 Reader = Annotated[Actor, Depends(allowed(Permission.LEDGER_READ))]
+Closer = Annotated[Actor, Depends(allowed(Permission.ACCOUNT_CLOSE))]
 
 
 class PostingRead(BaseModel):
@@ -33,8 +35,8 @@ class PostingRead(BaseModel):
     journal_id: UUID
     kind: str
     contra: str | None = Field(
-        description="The programme's account on the other side, which moves by the same amount, negated. Null: points were set "
-        "aside, or came back from there."
+        description="The programme's account on the other side, which moves by the same amount, negated. None where points "
+        "only change between available and held."
     )
     amount: int
     available_after: int
@@ -44,6 +46,9 @@ class PostingRead(BaseModel):
     recorded_at: datetime
     settlement_id: int | None
     commodity: str | None
+    hold_id: int | None = Field(description="The hold that it begins (then its own `seq`) or ends.")
+    reverses: int | None = Field(description="The `seq` that it takes back.")
+    forgiven: int = Field(description="What it would have taken beyond `amount`, and did not ask for.")
 
 
 class Lot(BaseModel):
@@ -55,6 +60,18 @@ class Lot(BaseModel):
     granted: int
     remaining: int
     expires_on: date | None
+
+
+class Close(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=3, max_length=1000)
+
+
+class Closed(BaseModel):
+    household_id: int
+    closed_at: datetime
+    given_up: int = Field(description="Points that were left.")
 
 
 class Balance(BaseModel):
@@ -92,3 +109,13 @@ async def list_postings(
     rows = await ledger.statement(session, household_id, int(key[0]) if key else None, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.seq])
     return Page(items=[PostingRead.model_validate(item) for item in items], next=following)
+
+
+@router.post("/closure", summary="Close an account; points that are left are given up")
+async def close(household_id: Id, why: Close, session: Writing, now: Now, actor: Closer) -> Closed:
+    """Refused while points are on hold. What later settlements still award is posted, and given up when it is closed again."""
+    await registry.get_household(session, actor, household_id)
+    city = await registry.get_city(session, actor.of_city())
+    today = clock.local_day(now, city.time_zone)
+    given_up = await ledger.close_account(session, actor, now, today, household_id, why.reason)
+    return Closed(household_id=household_id, closed_at=now, given_up=given_up)

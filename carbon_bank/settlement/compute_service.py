@@ -115,7 +115,12 @@ async def read_chunk(session: ReadSession, plan: Plan, after: int, households: i
 
 async def read_household(session: ReadSession, plan: Plan, household_id: int) -> Chunk:
     """The inputs of one household alone, as of the plan's moment."""
-    return await _inputs(session, plan, household_id - 1, household_id, household_id, 1)
+    return await read_range(session, plan, household_id, household_id)
+
+
+async def read_range(session: ReadSession, plan: Plan, first: int, last: int) -> Chunk:
+    """The inputs of the households from one id to another, as of the plan's moment."""
+    return await _inputs(session, plan, first - 1, first, last, last - first + 1)
 
 
 async def _inputs(session: ReadSession, plan: Plan, after: int, first: int, last: int, households: int) -> Chunk:

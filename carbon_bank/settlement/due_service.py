@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.programme import rules
 from carbon_bank.readings import service as readings
 from carbon_bank.registry import holding_service as registry
-from carbon_bank.settlement import queries
+from carbon_bank.settlement import queries, restate_queries
 from carbon_bank.settlement.service import check_state, get_settlement, policy_of
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Settlement
@@ -41,7 +42,7 @@ async def due_settlements(session: ReadSession, actor: Actor, batch_id: int | No
     Args: batch_id: what this batch of readings touches, alone.
     """
     found = [
-        Due(settlement, await _due(session, settlement, batch_id))
+        Due(settlement, await _due(session, settlement, await _seen_to(session, settlement), batch_id))
         for settlement in await queries.posted_of_city(session, actor.of_city())
     ]
     return [each for each in found if each.households.height]
@@ -57,14 +58,24 @@ async def due_households(session: ReadSession, actor: Actor, settlement_id: int,
     """
     settlement = await get_settlement(session, actor, settlement_id)
     check_state(settlement, SettlementState.POSTED, "restate")
-    return await _due(session, settlement, batch_id)
+    return await _due(session, settlement, await _seen_to(session, settlement), batch_id)
 
 
-async def _due(session: ReadSession, settlement: Settlement, batch_id: int | None) -> pl.DataFrame:
-    assert settlement.as_of is not None
+async def due_of(session: ReadSession, settlement: Settlement) -> pl.DataFrame:
+    """The households of a settlement that something recorded since touches: DUE_SCHEMA, by household."""
+    return await _due(session, settlement, await _seen_to(session, settlement), None)
+
+
+async def _seen_to(session: ReadSession, settlement: Settlement) -> datetime:
+    """Up to when what was recorded is in the books: the settlement's moment, or its last restatement's."""
+    assert settlement.id is not None and settlement.as_of is not None
+    return await restate_queries.last_as_of(session, settlement.id) or settlement.as_of
+
+
+async def _due(session: ReadSession, settlement: Settlement, as_of: datetime, batch_id: int | None) -> pl.DataFrame:
     period = Period(settlement.first_month, settlement.months)
     windows = rules.windows(period, (await policy_of(session, settlement)).baseline.lookback_years)
-    city_id, as_of = settlement.city_id, settlement.as_of
+    city_id = settlement.city_id
     changed = await readings.recorded_after(session, city_id, as_of, windows, batch_id)
     held = await registry.holders(session, city_id, changed["meter_id"], period.first_day, period.end_day)
     by_reading = (

@@ -57,7 +57,7 @@ async def post_bucket(
         city_id=settlement.city_id,
         settlement_id=settlement_id,
         by=settlement.approved_by or actor.subject,
-        effective_on=_last_day(settlement),
+        effective_on=last_day(settlement),
         expires_on=await _expiry(session, settlement, now),
         now=now,
     )
@@ -81,7 +81,7 @@ async def post_released(
         city_id=settlement.city_id,
         settlement_id=award_id.settlement_id,
         by=actor.subject,
-        effective_on=_last_day(settlement),
+        effective_on=last_day(settlement),
         expires_on=await _expiry(session, settlement, now),
         now=now,
     )
@@ -126,7 +126,8 @@ async def finish_posting(session: WriteSession, actor: Actor, now: datetime, set
     return stands
 
 
-def _last_day(settlement: Settlement) -> date:
+def last_day(settlement: Settlement) -> date:
+    """The day to which the points of a settlement belong."""
     period = Period(settlement.first_month, settlement.months)
     return date.fromordinal(period.end_day.toordinal() - 1)
 

@@ -19,7 +19,7 @@ from carbon_bank.identity.permissions import Permission
 from carbon_bank.settlement import queries, review_queries
 from carbon_bank.settlement.award_id import AwardId, unknown_award
 from carbon_bank.settlement.post_service import post_released
-from carbon_bank.settlement.service import check_state, digest_of, get_settlement
+from carbon_bank.settlement.service import check_state, digest_of, get_settlement, reserve
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Award, AwardReview, Settlement
 from carbon_bank.trail.service import Act, record
@@ -59,7 +59,7 @@ async def decide(
 
     Where the settlement is being posted or is posted, a released award is posted at once.
 
-    Raises: NotFound `settlement.unknown_award` (404); Conflict `settlement.state`, `settlement.not_held` (409);
+    Raises: NotFound `settlement.unknown_award` (404); Conflict `settlement.state`, `settlement.not_held`, `ledger.budget` (409);
             Forbidden `settlement.review_own` (403), `identity.forbidden` (403).
     """
     settlement = await queries.lock(session, award_id.settlement_id)
@@ -87,6 +87,8 @@ async def decide(
     subject, city_id = f"award:{award_id}", settlement.city_id
     record(session, act, by=actor.subject, at=now, subject=subject, city_id=city_id, reason=reason, facts=facts)
     if decision is Decision.RELEASED:
+        if settlement.state in _DECIDED_ALONE:  # before that its points are reserved with all others
+            await reserve(session, actor, now, city_id, subject, award.points)
         await post_released(session, actor, now, settlement, award_id, award.points)
     return Reviewed(award, review, await digest_of(session, settlement))
 

@@ -15,6 +15,8 @@ from carbon_bank.foundation.constraints import violated
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from carbon_bank.identity.actor import Actor
+from carbon_bank.ledger import budget_service
+from carbon_bank.ledger.act_service import Context
 from carbon_bank.programme import adoption_service
 from carbon_bank.programme import service as programme
 from carbon_bank.programme.policy import Policy
@@ -80,7 +82,10 @@ async def request_settlement(
 async def approve(session: WriteSession, actor: Actor, now: datetime, settlement_id: int) -> Settlement:
     """Approve a computed settlement that somebody else prepared.
 
-    Raises: NotFound (404); Conflict `settlement.state` (409); Forbidden `settlement.own` (403).
+    The points to post are reserved out of the city's budget, where it has one.
+
+    Raises: NotFound (404); Conflict `settlement.state`, `ledger.budget`, `ledger.no_budget` (409);
+            Forbidden `settlement.own` (403).
     """
     settlement = await _locked(session, actor, settlement_id)
     check_state(settlement, SettlementState.COMPUTED, "approve")
@@ -95,10 +100,21 @@ async def approve(session: WriteSession, actor: Actor, now: datetime, settlement
         now,
     )
     count, points = await queries.to_post(session, settlement_id)
+    await reserve(session, actor, now, settlement.city_id, f"settlement:{settlement_id}", points)
     _record(
         session, Act.SETTLEMENT_APPROVED, actor, now, settlement, {"awards_to_post": count, "points_to_post": points}
     )
     return settlement
+
+
+async def reserve(session: WriteSession, actor: Actor, now: datetime, city_id: int, subject: str, points: int) -> None:
+    """Reserve points out of the budget that the city has for today, once for each subject.
+
+    Raises: Conflict `ledger.budget`, `ledger.no_budget` (409).
+    """
+    city = await registry.get_city(session, city_id)
+    context = Context(city_id, actor.subject, now, clock.local_day(now, city.time_zone), subject)
+    await budget_service.use(session, context, points)
 
 
 async def start_posting(

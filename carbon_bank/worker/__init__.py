@@ -7,19 +7,23 @@ goes on at the next chunk or bucket.
 from __future__ import annotations
 
 from carbon_bank.worker.comparisons import compare_over_city
+from carbon_bank.worker.expiries import book_expiries
 from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
 from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
+from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.rewards import look_after_rewards, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
 __all__ = [
     "Post",
+    "book_expiries",
     "caller_of",
     "compare_over_city",
     "compute",
+    "compute_restatement",
     "deliver_webhooks",
     "import_readings",
     "look_after_readings",
@@ -29,6 +33,7 @@ __all__ = [
     "pay_out_daily",
     "pay_out_settlement",
     "post",
+    "post_restatement",
     "queue_of",
     "sealer_of",
     "send_mail",

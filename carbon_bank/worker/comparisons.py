@@ -34,6 +34,16 @@ async def compare_over_city(database: Database, comparison_id: int, chunk_househ
         await compare_service.finish(session, clock.now(), comparison_id, told, failure)
 
 
+async def give_up_comparison(database: Database, comparison_id: int) -> None:
+    """End a comparison that a mistake of the bank keeps from its end."""
+    told = (
+        f"The bank made a mistake in comparison {comparison_id}. Tell the operator this number, and ask for it again when it is mended."
+        " [programme.unexpected]"
+    )
+    async with database.write() as session:
+        await compare_service.finish(session, clock.now(), comparison_id, None, told)
+
+
 async def _tried(database: Database, trial: Trial, households: int) -> dict[str, Any]:
     """The report. Of A and B all awards are kept for it, of the values of a sweep only what they come to."""
     pair: list[list[pl.DataFrame]] = [[], []]

@@ -43,6 +43,12 @@ async def import_readings(database: Database, store: Store, import_id: int, prog
         await import_service.finish(session, clock.now(), import_id, failure)
 
 
+async def give_up_import(database: Database, import_id: int) -> None:
+    """End an import that a mistake of the bank keeps from its end. What was recorded stays."""
+    async with database.write() as session:
+        await import_service.give_up(session, WORKER, clock.now(), import_id)
+
+
 async def _recorded(database: Database, plan: Plan, progress: Progress | None) -> bool:
     """Record all chunks. False where somebody else ended the import."""
     chunks = _read(plan)
@@ -72,8 +78,9 @@ def _read(plan: Plan) -> Iterator[Chunk]:
     except Exception as error:
         log.exception("a file could not be read", import_id=plan.import_id)
         raise Unavailable(
-            "formats.unexpected",
-            f"The bank made a mistake in reading {plan.source.name}. Tell the operator the number of the import, {plan.import_id}.",
+            import_service.UNREADABLE,
+            f"The bank made a mistake in reading {plan.source.name}. Tell the operator the number of the import, {plan.import_id}; "
+            "when the mistake is mended, send the file again, and it goes on.",
         ) from error
 
 

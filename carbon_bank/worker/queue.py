@@ -16,21 +16,27 @@ from carbon_bank.inbox.languages import Language
 from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.settings import Settings
+from carbon_bank.settlement.restate_service import COMPUTE_RESTATEMENT_TASK, POST_RESTATEMENT_TASK
 from carbon_bank.settlement.service import COMPUTE_TASK, POST_TASK
 from carbon_bank.webhooks.service import DELIVER_TASK
-from carbon_bank.worker.comparisons import compare_over_city
-from carbon_bank.worker.imports import import_readings, look_after_readings, store_of
+from carbon_bank.worker.comparisons import compare_over_city, give_up_comparison
+from carbon_bank.worker.expiries import book_expiries
+from carbon_bank.worker.imports import give_up_import, import_readings, look_after_readings, store_of
 from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
+from carbon_bank.worker.restatements import compute_restatement, post_restatement
+from carbon_bank.worker.retries import Retries, given_up_by
 from carbon_bank.worker.rewards import look_after_rewards, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
+HOURLY = "7 * * * *"
+"""Somewhere a day begins with each of them."""
 EVERY_MINUTE = "* * * * *"
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 EVERY_NIGHT = "20 2 * * *"
 EVERY_MORNING = "40 3 * * *"
-RETRIES = procrastinate.RetryStrategy(max_attempts=10, exponential_wait=2)
+RETRIES = Retries()
 
 log = structlog.get_logger()
 
@@ -46,33 +52,53 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     app = procrastinate.App(connector=connector)
     sealer = sealer_of(settings)
 
+    _add_settling(app, database, settings, sealer)
+    _add_readings(app, database, settings)
+    _add_telling(app, database, settings)
+    _add_rewards(app, database, sealer)
+    _add_calls(app, Post(database, sealer, caller_of(settings)))
+    return app
+
+
+def _add_settling(app: procrastinate.App, database: Database, settings: Settings, sealer: Sealer) -> None:
     @app.task(name=COMPUTE_TASK, queue=QUEUE, retry=RETRIES)
     async def compute_settlement(settlement_id: int) -> None:
         await compute(database, settlement_id, settings.chunk_households)
-
-    @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES)
-    async def compare_policies(comparison_id: int) -> None:
-        await compare_over_city(database, comparison_id, settings.chunk_households)
-
-    @app.task(name=IMPORT_TASK, queue=QUEUE, retry=RETRIES)
-    async def import_file(import_id: int) -> None:
-        await import_readings(database, store_of(settings), import_id)
-
-    @app.periodic(cron=EVERY_FIVE_MINUTES)
-    @app.task(name="look_after_readings", queue=QUEUE, queueing_lock="look_after_readings")
-    async def look_after(timestamp: int) -> None:
-        await look_after_readings(database, settings)
-
-    _add_telling(app, database, settings)
 
     @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
     async def post_settlement(settlement_id: int) -> None:
         await post(database, settlement_id, settings.bucket_households)
         await pay_out_settlement(database, sealer, settlement_id)
 
-    _add_rewards(app, database, sealer)
-    _add_calls(app, Post(database, sealer, caller_of(settings)))
-    return app
+    @app.task(name=COMPUTE_RESTATEMENT_TASK, queue=QUEUE, retry=RETRIES)
+    async def compute_again(restatement_id: int) -> None:
+        await compute_restatement(database, restatement_id, settings.chunk_households)
+
+    @app.task(name=POST_RESTATEMENT_TASK, queue=QUEUE, retry=RETRIES)
+    async def post_again(restatement_id: int) -> None:
+        await post_restatement(database, restatement_id, settings.bucket_households, settings.debt_points_max)
+
+    @app.task(name=COMPARE_TASK, queue=QUEUE, retry=RETRIES, pass_context=True)
+    async def compare_policies(context: procrastinate.JobContext, comparison_id: int) -> None:
+        async with given_up_by(lambda: give_up_comparison(database, comparison_id), context.job):
+            await compare_over_city(database, comparison_id, settings.chunk_households)
+
+    @app.periodic(cron=HOURLY)
+    @app.task(name="expire_points", queue=QUEUE, queueing_lock="expire_points")
+    async def expire_points(timestamp: int) -> None:
+        await book_expiries(database, settings.bucket_households)
+
+
+def _add_readings(app: procrastinate.App, database: Database, settings: Settings) -> None:
+    @app.task(name=IMPORT_TASK, queue=QUEUE, retry=RETRIES, pass_context=True)
+    async def import_file(context: procrastinate.JobContext, import_id: int) -> None:
+        async with given_up_by(lambda: give_up_import(database, import_id), context.job):
+            await import_readings(database, store_of(settings), import_id)
+
+    @app.periodic(cron=EVERY_FIVE_MINUTES)
+    @app.task(name="look_after_readings", queue=QUEUE, queueing_lock="look_after_readings")
+    async def look_after(timestamp: int) -> None:
+        await look_after_readings(database, settings)
 
 
 def _add_telling(app: procrastinate.App, database: Database, settings: Settings) -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from carbon_bank.cli import simulate_rows, simulate_run
 from carbon_bank.cli.simulate import simulate
+from carbon_bank.cli.simulate_files import read_rows
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.programme.policy import load_policy
@@ -195,6 +196,23 @@ class TestInput:
         rows = [",".join([*reversed(row.split(",")), "x"]) for row in WORKED]
         header = ",".join([*reversed(HEADER.split(",")), "remark"])
         assert run(write(*rows, header=header)).stdout == run(write(*WORKED)).stdout
+
+    def test_a_broken_parquet_is_refused_and_does_not_end_the_process(
+        self, tmp_path: Path, write: Callable[..., Path]
+    ) -> None:
+        """As Polars' own reader may: read by pyarrow, whatever is broken is a refusal."""
+        whole, broken = tmp_path / "whole.parquet", tmp_path / "broken.parquet"
+        pl.read_csv(write(*WORKED), infer_schema=False).write_parquet(whole)
+        content, random = whole.read_bytes(), Random(5)
+        for _ in range(300):
+            changed = bytearray(content)
+            for _ in range(random.randint(1, 4)):
+                changed[random.randrange(4, len(changed))] = random.randrange(256)
+            broken.write_bytes(changed[: random.choice([len(changed), random.randrange(4, len(changed))])])
+            try:
+                read_rows(broken, [])
+            except Refusal as error:
+                assert error.code in {"simulate.file_format", "simulate.float", "simulate.file_size"}
 
     def test_floating_point_in_parquet_is_refused(self, tmp_path: Path, write: Callable[..., Path]) -> None:
         path = tmp_path / "float.parquet"

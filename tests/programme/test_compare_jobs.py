@@ -19,6 +19,8 @@ from carbon_bank.programme.policy import Policy
 from carbon_bank.programme.span import span_of
 from carbon_bank.programme.sweep import Sweep, with_value
 from carbon_bank.registry import enrol_service
+from carbon_bank.settings import Settings
+from carbon_bank.worker.retries import RETRIES_MAX
 from tests.settlement.town import H1_2024, KOREA, Town, found_town, policy_with, reading, send
 from tests.small_city import NOW, SYSTEM, SmallCity
 
@@ -172,3 +174,25 @@ async def test_what_was_asked_and_what_came_of_it_cannot_be_rewritten(
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"{change} WHERE id = {number}")
             connection.rollback()
+
+
+async def test_a_mistake_of_the_bank_ends_a_comparison_after_its_last_try(
+    database: Database,
+    small_city: SmallCity,
+    settings: Settings,
+    owner: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def broken(*given: object) -> None:
+        raise ZeroDivisionError
+
+    operator = small_city.actors["operator"]
+    number = await ask(database, operator, KOREA, KOREA)
+    monkeypatch.setattr(compare_service, "homes_of", broken)
+    await worker.work(database, settings, until_empty=True)
+    assert (await told(database, operator, number)).state == "requested", "it is tried again"
+    owner.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL, attempts = %s", [RETRIES_MAX])
+    await worker.work(database, settings, until_empty=True)
+    found = await told(database, operator, number)
+    assert (found.state, found.report) == ("failed", None)
+    assert found.failure is not None and f"comparison {number}." in found.failure

@@ -355,20 +355,6 @@ async def test_originals_go_after_their_days_and_the_import_stays(
     assert files_in(store.folder) == [third.json()["digest"]], "and what was sent again for nothing goes, too"
 
 
-async def test_a_mistake_of_the_bank_in_reading_a_file_ends_its_import(
-    utility: httpx.AsyncClient, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*given: object) -> Any:
-        raise ZeroDivisionError
-
-    location = (await send(utility, name="march.csv")).headers["Location"]
-    monkeypatch.setattr(worker.imports.known, "read", broken)
-    await work(database, settings)
-    row = await seen(utility, location)
-    assert (row["state"], row["failure_code"]) == ("failed", "formats.unexpected")
-    assert "march.csv" in row["failure"]
-
-
 async def test_a_form_is_bounded_before_it_is_kept(
     app: FastAPI, database: Database, database_url: str, settings: Settings, small_city: SmallCity
 ) -> None:

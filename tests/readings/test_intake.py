@@ -28,6 +28,8 @@ FAULTS: list[tuple[str, str, dict[str, str | None]]] = [
     ("readings.commodity", "commodity", {"commodity": None}),
     ("readings.text", "customer_number", {"customer_number": "A\0e"}),
     ("readings.text", "meter_number", {"meter_number": "\0"}),
+    ("readings.number_too_long", "customer_number", {"customer_number": "9" * 201}),
+    ("readings.number_too_long", "meter_number", {"meter_number": "計" * 201}),
     ("readings.text", "reason_text", {"reason": "other", "reason_text": "a\0b"}),
     ("readings.date", "period_start", {"period_start": "2026-02-29"}),
     ("readings.date", "period_start", {"period_start": "2026-3-1"}),
@@ -75,6 +77,7 @@ NEAR_FAULTS: list[dict[str, str | None]] = [
     {"period_end": "2026-06-09"},  # 100 days
     {"period_start": "2026-11-22", "period_end": "2026-11-23"},  # yesterday, to the end
     {"period_start": "1900-01-01", "period_end": "1900-02-01"},
+    {"customer_number": "計" * 200, "meter_number": "9" * 200},
     {"quantity": "0"},
     {"quantity": "1000000000"},
     {"commodity": "gas", "unit": "m3"},

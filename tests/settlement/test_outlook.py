@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from carbon_bank.foundation import clock
+from carbon_bank.foundation import web
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
 from carbon_bank.readings.intake import COLUMNS
@@ -23,7 +23,7 @@ IN_MAY = datetime(2040, 5, 10, 3, 0, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _in_may(app: FastAPI) -> None:
-    app.dependency_overrides[clock.now] = lambda: IN_MAY
+    app.dependency_overrides[web.now] = lambda: IN_MAY
 
 
 async def outlook(client: httpx.AsyncClient, city: SmallCity, name: str = "alder", **query: str) -> dict[str, Any]:

@@ -100,7 +100,7 @@ async def test_posting_that_was_cut_off_between_buckets_goes_on_behind_the_last_
         bucket = await post_service.post_bucket(session, WORKER, LATER, number, 4)
     assert bucket is not None
     part = everything(owner)
-    assert [(row[0], row[-1], row[5]) for row in part["posting"]] == [
+    assert [(row[0], row[12], row[5]) for row in part["posting"]] == [
         each for each in expected if each[0] <= bucket.last
     ]
     posted = await worker.post(database, number, 4)

@@ -24,11 +24,12 @@ from carbon_bank.readings.formats.csv_values import (
     value_of,
 )
 from carbon_bank.readings.formats.growth import Growth
-from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, METER, Sums
+from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, Sums
 from carbon_bank.readings.formats.mapping import Intervals, MappedReading, Mapping, Moments, Period
-from carbon_bank.readings.formats.normal import NORMAL_SCHEMA, Chunk, Chunks, Finding, normal_form, numbered
+from carbon_bank.readings.formats.normal import METER, NORMAL_SCHEMA, Chunk, Chunks, Finding, normal_form, numbered
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.table import Rows, Table
+from carbon_bank.readings.formats.tariffs import TOTAL
 from carbon_bank.readings.registers import billionths
 
 METERS_MAX = 2_000_000
@@ -146,6 +147,7 @@ class _Reader:
             *(pl.col(f"_{name}").fill_null("").alias(name) for name in (*METER, "unit")),
             quality=pl.col("_quality").fill_null(Quality.ACTUAL.value),
             issued=pl.lit(0, pl.Int64),
+            tariff=pl.lit(TOTAL, pl.Int16),
         ).select(INTERVAL_SCHEMA.names())
         self.sums.add(intervals, self.clock)
         self.growth.look_at(intervals)

@@ -7,7 +7,7 @@ at their place; registers become readings between them. Source: ESPI 4.0 (NAESB 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -16,50 +16,31 @@ from typing import Any
 import polars as pl
 
 from carbon_bank.foundation.errors import InvalidInput, TooLarge
-from carbon_bank.foundation.units import Commodity, Quality
+from carbon_bank.foundation.units import Quality
 from carbon_bank.readings.formats import espi_codes as codes
-from carbon_bank.readings.formats.clocks import Clock, RuledClock, ZoneClock
+from carbon_bank.readings.formats.clocks import Clock, ZoneClock
 from carbon_bank.readings.formats.espi_feed import Entry, Reading, path_of, readings, resources
-from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, INTERVALS_MAX, METER, Sums
-from carbon_bank.readings.formats.normal import CHUNK_ROWS, NORMAL_SCHEMA, Chunk, Chunks, Finding, normal_form, numbered
+from carbon_bank.readings.formats.espi_series import Describing, Notes, Series, tariff_of
+from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, INTERVALS_MAX, Sums
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, METER, NORMAL_SCHEMA, Chunk, Chunks, normal_form, numbered
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
-from carbon_bank.readings.formats.whole_days import WHOLE_SCHEMA, whole_rows
+from carbon_bank.readings.formats.tariffs import STANDING_SCHEMA, TOTAL, passed_over, standing
+from carbon_bank.readings.formats.whole_days import WHOLE_SCHEMA, spans_of, whole_rows
 from carbon_bank.readings.intake import COLUMNS
 
 SENTENCES = codes.SENTENCES
 DAY_SECONDS_MIN = 23 * 3600
 """A reading at least as long is of whole days: the shortest day has 23 hours."""
 HALF_A_DAY = 12 * 3600
-_PLACES = 9
-_MULTIPLIER_MAX = 12
-_OFFSET_MAX, _SUMMER_MAX = 16 * 3600, 2 * 3600
 _WHOLE = re.compile(r"[+-]?[0-9]{1,24}")
-
 
 _ByClock = defaultdict[Clock, list[tuple[Any, ...]]]
 
 
-@dataclass(frozen=True)
-class Series:
-    """What a MeterReading's readings are: of which meter, in which unit, at which place. `fault`: why they are not to be read."""
-
-    commodity: str
-    customer_number: str
-    meter_number: str
-    unit: str
-    scale: int
-    """Billionths of the unit in one of the value; a power of ten, 0 where it is finer than that."""
-    is_register: bool
-    clock: Clock
-    quality: str | None
-    fault: str | None = None
-    is_passed_over: bool = False
-
-
 def read(source: Source, options: Options) -> Chunks:
-    """Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`, `formats.espi_no_reading_type`;
-    TooLarge `formats.too_many_intervals`; what Source raises."""
+    """Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`, `formats.espi_portion`,
+    `formats.espi_no_reading_type`; TooLarge `formats.too_many_intervals`; what Source raises."""
     feed, blocks = resources(source)
     lacking = [name for name in ("UsagePoint", "MeterReading", "ReadingType") if not feed[name]]
     if blocks and lacking:
@@ -77,8 +58,8 @@ class _Reader:
     source: Source
     options: Options
     feed: dict[str, list[Entry]]
-    counts: Counter[str] = field(default_factory=Counter)
-    firsts: dict[str, int] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
+    has_tariffs: bool = False
     passed_over: int = 0
 
     def __post_init__(self) -> None:
@@ -89,7 +70,7 @@ class _Reader:
 
     def chunks(self) -> Iterator[Chunk]:
         sums = Sums(self.options.sum_to, self.options.strict)
-        all_series = self._all_series()
+        all_series = Describing(self.feed, self.options.zone, self.notes).series()
         whole: _ByClock = defaultdict(list)
         refused: list[tuple[Any, ...]] = []
         fine: _ByClock = defaultdict(list)
@@ -127,105 +108,28 @@ class _Reader:
     def _rows(self, whole: _ByClock, refused: list[tuple[Any, ...]], sums: Sums) -> Iterator[Chunk]:
         line = 1
         frame = pl.concat([WHOLE_SCHEMA.to_frame(), *(_with_days(*each) for each in whole.items())])
-        rows, findings = whole_rows(frame, self.options.strict)
+        stand = self._standing(frame, sums)
+        rows, findings = whole_rows(frame, stand, self.options.strict)
         rows = pl.concat([rows, _refused_rows(refused)]).sort("at", maintain_order=True)
         for part in rows.iter_slices(CHUNK_ROWS):
             made = numbered(part, line)
             line += part.height
             yield Chunk(made, made.select("line", *COLUMNS))
-        yield from sums.chunks(line)
+        yield from sums.chunks(line, stand)
         empty = NORMAL_SCHEMA.to_frame()
-        told = [Finding(self.firsts[code], code, codes.NOTES[code], count=count) for code, count in self.counts.items()]
-        found = [*told, *findings, *sums.findings()]
+        found = [*self.notes.findings(), *findings, *sums.findings()]
         yield Chunk(empty, empty.select("line", *COLUMNS), found, passed_over=self.passed_over)
 
-    def _all_series(self) -> dict[str, Series]:
-        """What each MeterReading's readings are, by its path."""
-        types = {each.path: each for each in self.feed["ReadingType"]}
-        clocks = {each.path: self._clock_of(each) for each in self.feed["LocalTimeParameters"]}
-        points = {each.path: each for each in self.feed["UsagePoint"]}
-        by_link = {link: point for point in self.feed["UsagePoint"] for link in point.related}
-        used: set[str] = set()
-        found = {}
-        for meter in self.feed["MeterReading"]:
-            above = meter.path.rpartition("/MeterReading")[0]
-            point = points.get(above) or by_link.get(meter.path) or by_link.get(f"{above}/MeterReading")
-            kind = next((types[link] for link in meter.related if link in types), None)
-            if kind is not None:
-                used.add(kind.path)
-            if point is None or kind is None:
-                continue
-            clock = next((clocks[link] for link in point.related if clocks.get(link)), None)
-            if clock is None and len(clocks) == 1:
-                clock = next(iter(clocks.values()))
-            found[meter.path] = self._series(point, kind, clock or ZoneClock(self.options.zone))
-        for kind in types.values():
-            if kind.path not in used:
-                self._note("formats.espi_unused_reading_type", kind.at)
-        return found
-
-    def _clock_of(self, entry: Entry) -> Clock | None:
-        values = entry.values
-        try:
-            rules = int(values["dstStartRule"], 16), int(values["dstEndRule"], 16)
-            clock = RuledClock(int(values["tzOffset"]), int(values["dstOffset"]), *rules)
-            if abs(clock.offset) > _OFFSET_MAX or abs(clock.summer_offset) > _SUMMER_MAX:
-                raise ValueError
-            clock.days(pl.Series([0], dtype=pl.Int64))
-        except (KeyError, ValueError, OverflowError):
-            self._note("formats.espi_clock", entry.at)
-            return None
-        return clock
-
-    def _series(self, point: Entry, kind: Entry, clock: Clock) -> Series:
-        values = kind.values
-        uom = values.get("uom", "")
-        commodity, fault = self._commodity(point, kind, uom)
-        if fault is None:
-            fault = self._kind_fault(kind, uom)
-        scale = _scale(values.get("powerOfTenMultiplier", "0"))
-        if scale is None and fault is None:
-            fault = codes.VALUE
-        flow = values.get("flowDirection")
-        return Series(
-            commodity=commodity,
-            customer_number=point.customer or point.point,
-            meter_number=point.point if point.customer else "",
-            unit=codes.UNITS.get(uom, uom),
-            scale=scale or 0,
-            is_register=values.get("accumulationBehaviour") in codes.REGISTERS,
-            clock=clock,
-            quality=values.get("defaultQuality"),
-            fault=fault,
-            is_passed_over=flow not in codes.FORWARD,
-        )
-
-    def _commodity(self, point: Entry, kind: Entry, uom: str) -> tuple[str, str | None]:
-        of_point = codes.KINDS.get(point.values.get("kind", ""))
-        of_kind = codes.COMMODITIES.get(kind.values.get("commodity", ""))
-        if uom in codes.ONLY_GAS:
-            of_kind = of_kind or Commodity.GAS
-        found = of_point or of_kind
-        if found is None:
-            return "", codes.UNIT
-        if of_point is None:
-            self._note("formats.espi_no_kind", point.at)
-        if (of_kind is not None and of_kind is not found) or (
-            uom in codes.UNITS and uom not in codes.OF_COMMODITY[found]
-        ):
-            return found.value, codes.OTHER
-        return found.value, None
-
-    def _kind_fault(self, kind: Entry, uom: str) -> str | None:
-        values = kind.values
-        accumulates = values.get("accumulationBehaviour")
-        if values.get("kind") == codes.KIND_POWER or accumulates not in codes.DELTAS | codes.REGISTERS:
-            return codes.NOT_QUANTITY
-        if uom not in codes.UNITS:
-            return codes.UNIT
-        if values.get("kind") == codes.KIND_ENERGY and uom in codes.VOLUMES:
-            self._note("formats.espi_kind", kind.at)
-        return None
+    def _standing(self, whole: pl.DataFrame, sums: Sums) -> pl.DataFrame:
+        """How tariffs stand to each other in all of the feed; what is not counted beside its total is noted."""
+        if not self.has_tariffs:
+            return STANDING_SCHEMA.to_frame()
+        spans = pl.concat([spans_of(whole), sums.spans()])
+        stand = standing(spans)
+        for at in passed_over(spans, stand):
+            self.notes.add(codes.TARIFFS_PASSED, at)
+            self.passed_over += 1
+        return stand
 
     def _series_of(self, block: Entry, all_series: dict[str, Series]) -> Series | None:
         above = path_of(block.path).rpartition("/IntervalBlock")[0] or block.path
@@ -239,7 +143,7 @@ class _Reader:
             return "refused", (reading.at, *[None] * len(METER), None, codes.NO_TYPE), ZoneClock(self.options.zone)
         key = (series.commodity or None, series.customer_number, series.meter_number)
         if series.is_passed_over:
-            self._note("formats.espi_flow", reading.at)
+            self.notes.add("formats.espi_flow", reading.at)
             self.passed_over += 1
             return None
         fault = series.fault
@@ -249,33 +153,33 @@ class _Reader:
             fault = codes.TIME
         if fault is None and amount is None:
             fault = codes.VALUE
+        tariff = tariff_of(reading.tou) or (series.tariff if tariff_of(reading.tou) == 0 else None)
+        if fault is None and tariff is None:
+            fault = codes.TARIFF
         if fault is None and self.options.strict and _has_fraction(reading.start):
             fault = codes.FRACTION
         if fault is not None:
             return "refused", (reading.at, *key, series.unit, fault), series.clock
+        self.has_tariffs |= tariff != TOTAL
         quality = self._quality(reading, series)
         issued = _issued(entry.updated)
         if series.is_register or (seconds is not None and seconds >= DAY_SECONDS_MIN):
-            row = (reading.at, *key, series.unit, start, seconds, amount, quality, issued, series.is_register)
+            row = (reading.at, *key, series.unit, start, seconds, amount, quality, issued, tariff, series.is_register)
             return "whole", row, series.clock
-        return "fine", (reading.at, *key, series.unit, start, seconds, amount, quality, issued), series.clock
+        return "fine", (reading.at, *key, series.unit, start, seconds, amount, quality, issued, tariff), series.clock
 
     def _time(self, reading: Reading) -> tuple[int | None, int | None]:
         start = _seconds(reading.start)
         if start is not None and _has_fraction(reading.start):
-            self._note(codes.FRACTION, reading.at)
+            self.notes.add(codes.FRACTION, reading.at)
         seconds = _seconds(reading.duration or "0")
         return start, seconds
 
     def _quality(self, reading: Reading, series: Series) -> str:
         given = reading.quality or series.quality or "0"
         if given not in codes.QUALITIES:
-            self._note("formats.espi_quality", reading.at)
+            self.notes.add("formats.espi_quality", reading.at)
         return codes.QUALITIES.get(given, Quality.ESTIMATED).value
-
-    def _note(self, code: str, at: int) -> None:
-        self.counts[code] += 1
-        self.firsts.setdefault(code, at)
 
 
 def _hand_over(sums: Sums, fine: _ByClock) -> None:
@@ -299,15 +203,6 @@ def _refused_rows(refused: list[tuple[Any, ...]]) -> pl.DataFrame:
     names = {"at": pl.Int32, **dict.fromkeys((*METER, "unit", "code"), pl.String)}
     frame = pl.DataFrame(refused, schema=names, orient="row")
     return normal_form(frame.with_columns(column=pl.lit("quantity")))
-
-
-def _scale(multiplier: str) -> int | None:
-    """Billionths in 10^multiplier; null where that is no multiplier, or finer than a billionth."""
-    try:
-        power = int(multiplier or "0")
-    except ValueError:
-        return None
-    return 10 ** (_PLACES + power) if -_PLACES <= power <= _MULTIPLIER_MAX else None
 
 
 def _amount(value: str, scale: int) -> int | None:

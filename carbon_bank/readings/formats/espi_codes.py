@@ -39,9 +39,10 @@ QUALITIES = {
 }  # fmt: skip
 """ReadingQuality.quality; any other is taken for an estimate, with a finding."""
 
-NO_TYPE, OTHER, UNIT, NOT_QUANTITY, TIME, VALUE, OFF, FRACTION = (
+NO_TYPE, OTHER, UNIT, NOT_QUANTITY, TIME, VALUE, OFF, FRACTION, TARIFF, TARIFF_MISSING, TARIFFS_PASSED = (
     "formats.espi_no_reading_type", "formats.espi_other_commodity", "formats.espi_unit", "formats.espi_not_a_quantity",
-    "formats.espi_time", "formats.espi_value", "formats.espi_off_midnight", "formats.espi_fraction",
+    "formats.espi_time", "formats.espi_value", "formats.espi_off_midnight", "formats.espi_fraction", "formats.espi_tou",
+    "formats.espi_tariff_missing", "formats.espi_tariffs",
 )  # fmt: skip
 SENTENCES: dict[str, str] = {
     NO_TYPE: (
@@ -59,6 +60,11 @@ SENTENCES: dict[str, str] = {
     VALUE: "The value is no whole number, or has more than nine decimal places by its powerOfTenMultiplier.",
     OFF: "The reading begins or ends some hours off midnight. A tolerant reader takes the nearest midnight.",
     FRACTION: "The start is no whole second. A tolerant reader leaves the fraction out.",
+    TARIFF: "The tou is no whole number of 16 bits, so of which tariff the reading is, nothing says.",
+    TARIFF_MISSING: (
+        "The UsagePoint has several tariffs (tou) for the same time, and not all of them are told here. A part is not taken for the "
+        "whole. Send all of them, or the total; times in which there were other tariffs in a feed of their own."
+    ),
 }
 NOTES: dict[str, str] = {
     OFF: "Readings of a day and more begin or end off midnight at their place, by up to 12 hours. The nearest midnight was taken.",
@@ -70,6 +76,7 @@ NOTES: dict[str, str] = {
         "whoever made the feed what it is for."
     ),
     "formats.espi_flow": "Readings of what was fed in, or net of it, were passed over: they are not what was used.",
+    TARIFFS_PASSED: "Readings of tariffs (tou) were passed over: their UsagePoint has the total of the same time, and it counts.",
     "formats.espi_quality": "Readings of a questionable, derived or unknown quality were taken for estimates.",
     "formats.espi_clock": "The feed's LocalTimeParameters cannot be read. The days are those of the city's time zone.",
 }

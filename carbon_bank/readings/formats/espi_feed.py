@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 from lxml import etree
 
@@ -18,6 +18,8 @@ from carbon_bank.readings.formats.source import Source
 TEXT_MAX = 1000
 RESOURCES = ("UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters")
 RESOURCES_MAX = 1_000_000
+PORTION_BYTES_MAX = 2**18
+"""Between two readings or entries. All of it is in memory, where an element takes thirty times its bytes."""
 _CUSTOMER = re.compile(r"(?:RetailCustomer|User|Customer|BillingAccount|Subscription)/([^/]+)/")
 _HOST = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
 _POINT = re.compile(r"UsagePoint/([^/]+)")
@@ -32,6 +34,7 @@ class Reading:
     duration: str
     value: str
     quality: str | None
+    tou: str
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Entry:
 def resources(source: Source) -> tuple[dict[str, list[Entry]], int]:
     """Everything but the readings, by kind; and how many blocks there are.
 
-    Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`.
+    Raises: InvalidInput `formats.not_xml`, `formats.xml_entities`, `formats.espi_not_feed`, `formats.espi_portion`.
     """
     found: dict[str, list[Entry]] = {name: [] for name in RESOURCES}
     blocks = 0
@@ -92,12 +95,33 @@ def _walk(source: Source, *, with_readings: bool) -> Iterator[tuple[Entry, Readi
     """
     with source.open() as file:
         try:
-            yield from _events(source, file, with_readings)
+            yield from _events(source, _Portions(source, file), with_readings)
         except etree.XMLSyntaxError as error:
-            raise _refuse(source, error.lineno or 1, "formats.not_xml", f"is no XML: {str(error.msg)[:200]}") from None
+            told = " ".join(str(error.msg).split())[:200]
+            raise _refuse(source, error.lineno or 1, "formats.not_xml", f"is no XML: {told}") from None
 
 
-def _events(source: Source, file: Any, with_readings: bool) -> Iterator[tuple[Entry, Reading | None]]:
+class _Portions:
+    """The bytes of a feed, no more than so many of them before something has been read and let go."""
+
+    def __init__(self, source: Source, file: BinaryIO) -> None:
+        self._source, self._file = source, file
+        self._taken = 0
+        self.line = 1
+
+    def read(self, size: int) -> bytes:
+        if self._taken > PORTION_BYTES_MAX:
+            told = f"has no reading and no end of an entry in {PORTION_BYTES_MAX} bytes from here on"
+            raise _refuse(self._source, self.line, "formats.espi_portion", told)
+        block = self._file.read(size)
+        self._taken += len(block)
+        return block
+
+    def let_go(self, line: int) -> None:
+        self._taken, self.line = 0, line
+
+
+def _events(source: Source, file: _Portions, with_readings: bool) -> Iterator[tuple[Entry, Reading | None]]:
     events = etree.iterparse(
         file, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
@@ -125,7 +149,7 @@ def _events(source: Source, file: Any, with_readings: bool) -> Iterator[tuple[En
             entry.kind = "IntervalBlock"
             if with_readings:
                 yield entry, _reading(element)
-            _forget(element)
+            _forget(file, element)
         elif name == "IntervalBlock":
             entry.kind = "IntervalBlock"
         elif name in RESOURCES:
@@ -135,7 +159,7 @@ def _events(source: Source, file: Any, with_readings: bool) -> Iterator[tuple[En
             }
         elif name == "entry":
             yield entry, None
-            _forget(element)
+            _forget(file, element)
 
 
 def _check_root(source: Source, element: Any, name: str) -> None:
@@ -165,11 +189,12 @@ def _reading(element: Any) -> Reading:
     values = {_name(each): _text(each) for each in element.iter() if isinstance(each.tag, str) and not len(each)}
     return Reading(
         element.sourceline or 0, values.get("start", ""), values.get("duration", ""), values.get("value", ""),
-        values.get("quality"),
+        values.get("quality"), values.get("tou", ""),
     )  # fmt: skip
 
 
-def _forget(element: Any) -> None:
+def _forget(file: _Portions, element: Any) -> None:
+    file.let_go(element.sourceline or 1)
     element.clear()
     while element.getprevious() is not None:
         del element.getparent()[0]

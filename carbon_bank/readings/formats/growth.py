@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from carbon_bank.readings.formats.intervals import BECAME_REGISTER, METER, SENTENCES, Sums
-from carbon_bank.readings.formats.normal import Finding
+from carbon_bank.readings.formats.interval_codes import BECAME_REGISTER, SENTENCES
+from carbon_bank.readings.formats.intervals import Sums
+from carbon_bank.readings.formats.normal import METER, Finding
 
 RUN = 24
 VALUES = 8

@@ -8,10 +8,19 @@ from __future__ import annotations
 import polars as pl
 
 from carbon_bank.foundation.errors import TooLarge
-from carbon_bank.foundation.units import Quality
 from carbon_bank.readings.formats.clocks import Clock
-from carbon_bank.readings.formats.normal import CHUNK_ROWS, Chunk, Chunks, Finding, normal_form, numbered
+from carbon_bank.readings.formats.interval_codes import (
+    BECAME_REGISTER,
+    CONTRADICTION,
+    INCOMPLETE_DAY,
+    INCOMPLETE_MONTH,
+    NOTES,
+    OVERLAP,
+    TWO_UNITS,
+)
+from carbon_bank.readings.formats.normal import CHUNK_ROWS, METER, Chunk, Chunks, Finding, normal_form, numbered
 from carbon_bank.readings.formats.options import SumTo
+from carbon_bank.readings.formats.tariffs import RANK, SPAN_SCHEMA, STANDING_SCHEMA, added
 from carbon_bank.readings.intake import COLUMNS
 from carbon_bank.readings.quantities import NEGATIVE
 
@@ -31,31 +40,9 @@ INTERVAL_SCHEMA = pl.Schema(
         "amount": pl.Int128(),  # billionths of the unit; null: the file says that it is missing
         "quality": pl.String(),
         "issued": pl.Int64(),  # of two values for one interval the later issued one counts; 0 where the file tells no moment
+        "tariff": pl.Int16(),  # 0: all tariffs
     }
 )
-METER = ["commodity", "customer_number", "meter_number"]
-INCOMPLETE_DAY, INCOMPLETE_MONTH = "formats.incomplete_day", "formats.incomplete_month"
-TWO_UNITS, CONTRADICTION, OVERLAP = "formats.two_units", "formats.contradiction", "formats.intervals_overlap"
-BECAME_REGISTER = "formats.became_register"
-SENTENCES: dict[str, str] = {
-    INCOMPLETE_DAY: (
-        "The intervals of this day do not cover it whole: some are missing, or have no value. A part is not taken for the whole. "
-        "Send the day again when it is complete."
-    ),
-    INCOMPLETE_MONTH: "Not every day of this month is covered whole. Send the month again when it is complete.",
-    TWO_UNITS: (
-        "The same interval is given in two units, so it is told twice. Keep the rows of one unit, with `where` in the mapping."
-    ),
-    CONTRADICTION: "The same interval has two values, and nothing says which counts. Send the one that holds.",
-    OVERLAP: "Two intervals of this day overlap, so something would count twice. Send each moment once.",
-    BECAME_REGISTER: (
-        "From here on the column does not tell what was used in each interval: it only grows, as a register does. Send the use, or "
-        "map the column as a register."
-    ),
-}
-_QUALITIES = [Quality.ESTIMATED, Quality.CUSTOMER, Quality.CORRECTED, Quality.ACTUAL]
-"""A sum is as good as the worst of its parts."""
-_RANK = pl.Enum([quality.value for quality in _QUALITIES])
 
 
 class Sums:
@@ -81,7 +68,7 @@ class Sums:
         days = clock.days(intervals["start"])
         dated = intervals.with_columns(days["day"], length=days["ends"] - days["begins"])
         self._parts.append(
-            dated.with_columns(pl.col(*METER, "unit").cast(pl.Categorical), pl.col("quality").cast(_RANK))
+            dated.with_columns(pl.col(*METER, "unit").cast(pl.Categorical), pl.col("quality").cast(RANK))
         )
 
     def refuse_from(self, commodity: str, customer_number: str, meter_number: str, start: int) -> None:
@@ -92,20 +79,31 @@ class Sums:
         """What was odd about the intervals; whole after `chunks` has ended."""
         return self._findings
 
-    def chunks(self, first_line: int) -> Chunks:
-        """The sums in order of meter and day, after everything was added. Args: first_line: `line` of the first row."""
+    def spans(self) -> pl.DataFrame:
+        """SPAN_SCHEMA of all intervals."""
+        parts = [part.select(SPAN_SCHEMA.names()) for part in self._parts]
+        return pl.concat([SPAN_SCHEMA.to_frame(), *(part.cast(SPAN_SCHEMA) for part in parts)])
+
+    def chunks(self, first_line: int, stand: pl.DataFrame | None = None) -> Chunks:
+        """The sums in order of meter and day, after everything was added.
+
+        Args: first_line: `line` of the first row. stand: STANDING_SCHEMA, how the tariffs stand to each other.
+        """
         if not self._parts:
             return
         gathered = pl.concat(self._parts).with_columns(pl.col(*METER, "unit").cast(pl.String))
         self._parts = []
-        days = self._judged(self._days(self._single(gathered)))
+        single = added(
+            self._single(gathered), STANDING_SCHEMA.to_frame() if stand is None else stand, ["start", "seconds"]
+        )
+        days = self._judged(self._days(single))
         rows = self._months(days) if self._sum_to == "month" else days
         for part in self._normal(rows, first_line).iter_slices(CHUNK_ROWS):
             yield Chunk(part, part.select("line", *COLUMNS))
 
     def _single(self, gathered: pl.DataFrame) -> pl.DataFrame:
-        """Each interval of a meter once, with `fault` where two rows contradict each other."""
-        key = [*METER, "start", "seconds"]
+        """Each interval of a meter and tariff once, with `fault` where two rows contradict each other."""
+        key = [*METER, "tariff", "start", "seconds"]
         ordered = gathered.sort(*key, "issued", "at")
         last_issued = pl.col("issued") == pl.col("issued").max()
         single = ordered.group_by(key, maintain_order=True).agg(
@@ -126,7 +124,7 @@ class Sums:
     def _note(self, intervals: pl.DataFrame, code: str) -> None:
         if intervals.height:
             at = int(intervals["at"].min())  # type: ignore[arg-type]
-            self._findings.append(Finding(at, code, _NOTES[code], count=intervals.height))
+            self._findings.append(Finding(at, code, NOTES[code], count=intervals.height))
 
     def _days(self, single: pl.DataFrame) -> pl.DataFrame:
         """Days of meters: `at` of the first interval, `unit, amount, quality, covered` (seconds), `fault` of one of its intervals."""
@@ -219,7 +217,3 @@ def decimal_text(billionths: pl.Expr) -> pl.Expr:
 
 
 _BAD_SCHEMA = {**dict.fromkeys(METER, pl.String), "bad_from": pl.Int64}
-_NOTES = {
-    "formats.repeated_interval": "The interval stands there more than once, with the same value. It counts once.",
-    "formats.restated_interval": "The interval stands there more than once, with different values. The one issued last counts.",
-}

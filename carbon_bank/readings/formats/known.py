@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.readings.formats import csv_format, csv_values, espi, intervals, ndjson, parquet
+from carbon_bank.readings.formats import csv_format, csv_values, espi, interval_codes, ndjson, parquet
 from carbon_bank.readings.formats.normal import Chunks
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
@@ -45,7 +45,7 @@ FORMATS: dict[str, Format] = {
 }  # fmt: skip
 SENTENCES: dict[str, str] = {
     code: sentence
-    for each in (csv_format, csv_values, espi, intervals, ndjson, parquet)
+    for each in (csv_format, csv_values, espi, interval_codes, ndjson, parquet)
     for code, sentence in each.SENTENCES.items()
 }
 """What each code means that a format gives to a row, and what to do."""

@@ -12,6 +12,8 @@ from carbon_bank.readings.intake import COLUMNS
 
 CHUNK_ROWS = 50_000
 NAMES_SHOWN = 30
+METER = ["commodity", "customer_number", "meter_number"]
+"""What a reading's meter is found by."""
 
 NORMAL_SCHEMA = pl.Schema(
     {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 from polars.exceptions import PanicException, PolarsError
-from pyarrow import ArrowException
+from pyarrow import ArrowException, compute
 from pyarrow.parquet import ParquetFile
+from pyarrow.types import is_dictionary, is_large_string, is_string, is_string_view
 
 from carbon_bank.foundation.errors import InvalidInput, NotFound, TooLarge
 from carbon_bank.readings.formats.normal import CHUNK_ROWS, Chunk, Chunks, normal_form, numbered, own_columns
@@ -16,8 +18,12 @@ from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
 
 ROWS_MAX = 100_000_000
+VALUE_BYTES_MAX = 4000
+"""A thousand characters, as of the other formats."""
 MAGIC = b"PAR1"
-_BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
+FOOTER_BYTES_MAX = 64 * 2**20
+"""It is read whole into memory before anything is known of it."""
+BROKEN = (ArrowException, PolarsError, PanicException, OSError, ValueError, MemoryError, OverflowError, KeyError)
 """What a damaged file makes of the reader."""
 SENTENCES: dict[str, str] = {}
 
@@ -48,15 +54,54 @@ def _size(source: Source) -> int:
     return size
 
 
+def open_parquet(path: Path) -> tuple[ParquetFile, pl.Schema]:
+    """A file by pyarrow, and its columns. Polars' own reader can end the process on a broken file. Raises: one of BROKEN."""
+    _check_footer(path)
+    with ParquetFile(path, pre_buffer=False) as file:
+        kinds = file.schema_arrow
+    assert kinds.names is not None  # names that are no text end here, not in Polars
+    schema = _frame(kinds.empty_table()).schema
+    texts = [field.name for field in kinds if _is_text(field.type)]
+    return ParquetFile(path, pre_buffer=False, read_dictionary=texts), schema
+
+
+def _check_footer(path: Path) -> None:
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, 2) - 8, 0))
+        size = int.from_bytes(file.read(4), "little")
+    if size > FOOTER_BYTES_MAX:
+        raise ValueError(f"it says that its footer has {size} bytes")
+
+
+def frames_of(file: ParquetFile, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows, some at a time. Raises: one of BROKEN."""
+    for batch in file.iter_batches(batch_size=CHUNK_ROWS, columns=columns, use_threads=False):
+        yield _frame(_decoded(batch))
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(is_string(kind) or is_large_string(kind) or is_string_view(kind))
+
+
+def _decoded(batch: Any) -> Any:
+    """Texts in full. A file keeps each different one once, so that a small file could hold gigabytes of a long one."""
+    for place, field in enumerate(batch.schema):
+        if is_dictionary(field.type) and _is_text(field.type.value_type):
+            column = batch.column(place)
+            longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 0
+            if longest > VALUE_BYTES_MAX:
+                raise ValueError(f"a value of {field.name} has {longest} bytes; at most {VALUE_BYTES_MAX} are read")
+            batch = batch.set_column(place, field.name, column.dictionary_decode())
+    return batch
+
+
 def _begin(source: Source) -> tuple[ParquetFile, list[pl.Expr], list[str]]:
     try:
-        file = ParquetFile(source.path, pre_buffer=False)
-        count = file.metadata.num_rows
-        assert file.schema_arrow.names is not None  # names that are no text end here, not in Polars
-        schema = _frame(file.schema_arrow.empty_table()).schema
-    except _BROKEN as error:
+        file, schema = open_parquet(source.path)
+    except BROKEN as error:
         raise _damaged(source, error) from None
     try:
+        count = file.metadata.num_rows
         if count > ROWS_MAX:
             raise TooLarge(
                 "formats.too_many_rows",
@@ -116,12 +161,11 @@ def _chunks(source: Source, file: ParquetFile, texts: list[pl.Expr], columns: li
 
 
 def _batches(source: Source, file: ParquetFile, columns: list[str]) -> Iterator[pl.DataFrame]:
-    batches = file.iter_batches(batch_size=CHUNK_ROWS, columns=columns, use_threads=False)
+    batches = frames_of(file, columns)
     while True:
         try:
-            batch = next(batches, None)
-            rows = None if batch is None else _frame(batch)
-        except _BROKEN as error:
+            rows = next(batches, None)
+        except BROKEN as error:
             raise _damaged(source, error) from None
         if rows is None:
             return

@@ -32,10 +32,13 @@ def meter_reading(number: int = 1, kind: int = 1, path: str = POINT) -> str:
     return entry("MeterReading", f"{path}/MeterReading/{number}", "", f"https://utility.test/espi/ReadingType/{kind}")
 
 
-def reading(start: object, seconds: object = HOUR, value: object = 1000, quality: object = None) -> str:
+def reading(
+    start: object, seconds: object = HOUR, value: object = 1000, quality: object = None, tou: object = None
+) -> str:
+    tariff = "" if tou is None else f"<tou>{tou}</tou>"
     told = "" if quality is None else f"<ReadingQuality><quality>{quality}</quality></ReadingQuality>"
     period = f"<timePeriod><duration>{seconds}</duration><start>{start}</start></timePeriod>"
-    return f"<IntervalReading>{told}{period}<value>{value}</value></IntervalReading>"
+    return f"<IntervalReading>{told}{period}<value>{value}</value>{tariff}</IntervalReading>"
 
 
 def block(

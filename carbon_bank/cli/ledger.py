@@ -1,0 +1,49 @@
+"""`carbon-bank ledger check`: prove the books."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from carbon_bank.cli.runtime import run
+from carbon_bank.foundation.database import Database
+from carbon_bank.ledger import check_service
+from carbon_bank.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+EXIT_AT_FAULT = 1
+
+
+@app.callback()
+def ledger() -> None:
+    """The books of all cities."""
+
+
+@app.command()
+def check(
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only what does not hold.")] = False,
+) -> None:
+    """Prove the books: everything that must hold, one line each. Exit 1 with the rows at fault where something does not."""
+    console = Console(highlight=False, soft_wrap=True)
+
+    async def step(database: Database, settings: Settings) -> tuple[int, int, float]:
+        began, broken = time.monotonic(), 0
+        async with database.read() as session:
+            async for each in check_service.check_books(session):
+                broken += bool(each.faults)
+                if each.faults or not quiet:
+                    console.print("FAULT" if each.faults else "ok   ", each.promise, markup=False)
+                for household_id, fault in each.faults:
+                    whose = "" if household_id is None else f"household {household_id}: "
+                    console.print(f"        {whose}{fault}", markup=False)
+            return broken, await check_service.count_postings(session), time.monotonic() - began
+
+    broken, postings, seconds = run(step)
+    verdict = f"{broken} of the books' promises are broken" if broken else "The books hold"
+    console.print(f"{verdict}: {postings:,} postings looked at in {seconds:.1f} s.", markup=False)
+    if broken:
+        raise typer.Exit(EXIT_AT_FAULT)
