@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.foundation import clock
+from carbon_bank.foundation import clock, web
 from carbon_bank.foundation.sealed import Sealer
 from tests.rewards.shop import ACCOUNT, Shop, all_rows, problem
 
@@ -29,7 +29,7 @@ def later(app: Any) -> Later:
 
     def move(by: timedelta) -> Callable[[], datetime]:
         then = clock.now() + by
-        app.dependency_overrides[clock.now] = lambda: then
+        app.dependency_overrides[web.now] = lambda: then
         return lambda: then
 
     return move

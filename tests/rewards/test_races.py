@@ -7,9 +7,16 @@ from collections import Counter
 
 import psycopg
 
+from carbon_bank.ledger import check_service
 from tests.rewards.shop import Shop, problem
 
 CLIENTS = 16
+
+
+async def check_books(shop: Shop) -> None:
+    """Every promise of the ledger holds."""
+    async with shop.database.read() as session:
+        assert [each.promise async for each in check_service.check_books(session) if each.faults] == []
 
 
 async def test_of_sixteen_clients_one_gets_the_last_item(shop: Shop, owner: psycopg.Connection) -> None:
@@ -22,6 +29,7 @@ async def test_of_sixteen_clients_one_gets_the_last_item(shop: Shop, owner: psyc
     assert (len(won), lost) == (1, {(409, "rewards.out_of_stock"): CLIENTS - 1})
     assert owner.execute("SELECT stock FROM reward WHERE id = %s", [last]).fetchone() == (0,)
     assert owner.execute("SELECT sum(held), sum(available) FROM account").fetchone() == (100, 1900)
+    await check_books(shop)
 
 
 async def test_of_sixteen_requests_under_one_key_one_takes_effect(shop: Shop, owner: psycopg.Connection) -> None:
@@ -65,3 +73,4 @@ async def test_cancelling_and_confirming_at_once_has_one_winner(shop: Shop) -> N
     kept = sum(answer.status_code == 200 for answer in answers[1::2])
     assert await shop.balance() == (1000 - 10 * kept, 0)
     assert (await shop.get("alder", f"/v1/rewards/{card}"))["stock"] == 20 - kept
+    await check_books(shop)

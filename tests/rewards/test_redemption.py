@@ -7,7 +7,10 @@ from datetime import timedelta
 import psycopg
 from fastapi import FastAPI
 
-from carbon_bank.foundation import clock
+from carbon_bank.foundation import clock, web
+from carbon_bank.identity import service as identity
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Role
 from tests.rewards.shop import Shop, all_rows, problem
 
 
@@ -69,6 +72,9 @@ async def test_a_pickup_is_scanned_once_by_its_partner(shop: Shop) -> None:
         422,
         "rewards.pickup_check",
     )
+    await another_partner(shop)
+    stranger = await shop.send("other_partner", "POST", "/v1/partner/pickups", {"code": own["pickup_code"]})
+    assert problem(stranger) == (404, "rewards.unknown_code")
     confirm = f"/v1/partner/redemptions/{made['id']}/confirm"
     assert problem(await shop.send("partner", "POST", confirm, {})) == (409, "rewards.needs_code")
     scanned = await shop.do("partner", "/v1/partner/pickups", {"code": own["pickup_code"].lower()})
@@ -79,11 +85,24 @@ async def test_a_pickup_is_scanned_once_by_its_partner(shop: Shop) -> None:
     assert (await shop.own(made["id"]))["pickup_code"] is None
 
 
+async def another_partner(shop: Shop) -> None:
+    """A second partner's client in the same city, `other_partner`."""
+    operator = shop.city.actors["operator"]
+    async with shop.database.write() as session:
+        made, _ = await identity.add_client(
+            session, operator, clock.now(), role=Role.PARTNER, city_id=shop.city.city_id, utility_id=None
+        )
+    shop.city.actors["other_partner"] = Actor(f"client:{made.id}", frozenset({Role.PARTNER}), shop.city.city_id)
+
+
 async def test_a_partner_takes_up_confirms_and_refuses(shop: Shop) -> None:
     card = await shop.reward("partner", stock=5)
     kept, given, refused, back = [(await shop.redeem(card))["id"] for _ in range(4)]
     listed = await shop.get("partner", "/v1/partner/redemptions", params={"state": "held"})
     assert [each["id"] for each in listed["items"]] == [back, refused, given, kept]
+    await another_partner(shop)
+    stranger = await shop.send("other_partner", "POST", f"/v1/partner/redemptions/{kept}/confirm", {})
+    assert problem(stranger) == (404, "rewards.unknown_redemption")
     await shop.do("partner", f"/v1/partner/redemptions/{kept}/accept")
     assert problem(await shop.send("alder", "POST", f"/v1/me/redemptions/{kept}/cancel")) == (
         409,
@@ -113,7 +132,7 @@ async def test_what_comes_after_the_deadline_is_late(shop: Shop, app: FastAPI) -
     card = await shop.reward("partner", deadline_days=3)
     made = await shop.redeem(card)
     later = clock.now() + timedelta(days=3, minutes=1)
-    app.dependency_overrides[clock.now] = lambda: later
+    app.dependency_overrides[web.now] = lambda: later
     answer = await shop.send("partner", "POST", f"/v1/partner/redemptions/{made['id']}/confirm", {})
     assert problem(answer) == (409, "rewards.late")
     assert answer.json()["facts"]["state"] == "held"
