@@ -452,7 +452,7 @@ async def objects(
     await shop.grant(small_city.alder, 500)
     await shop.do("alder", "/v1/me/payout-account", ACCOUNT, method="PUT")
     await shop.redeem(await shop.reward("bank_transfer"))
-    run = await shop.do("operator", "/v1/payouts", {"execute_on": "2026-12-15"}, 201)
+    run = await shop.do("operator", "/v1/payouts", {"execute_on": "2099-12-15"}, 201)
     card = await shop.reward("partner")
     return {
         "adjustment_id": adjustment.json()["id"],

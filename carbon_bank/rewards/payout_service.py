@@ -14,11 +14,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
+from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Fault, Forbidden, InvalidInput, NotFound
 from carbon_bank.foundation.ids import uuid7
 from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.identity.actor import Actor
+from carbon_bank.registry import service as registry
 from carbon_bank.rewards import catalogue_queries, payout_account_service, terms_service
 from carbon_bank.rewards import payout_queries as queries
 from carbon_bank.rewards.credit_transfer import CURRENCY_PLACES, Payment, Run, csv_lines, totals, write_xml
@@ -40,9 +42,15 @@ class PayoutFile:
 async def prepare(session: WriteSession, actor: Actor, now: datetime, sealer: Sealer, execute_on: date) -> PayoutRun:
     """Prepare a run of all redemptions that wait for one.
 
-    Raises: Conflict `rewards.no_terms`, `rewards.no_payer`, `rewards.nothing_to_pay` (409); InvalidInput `rewards.payout_payment`,
-            `rewards.payout_run` (422).
+    Raises: Conflict `rewards.no_terms`, `rewards.no_payer`, `rewards.nothing_to_pay` (409); InvalidInput `rewards.execute_on`,
+            `rewards.payout_payment`, `rewards.payout_run` (422).
     """
+    city = await registry.get_city(session, actor.of_city())
+    today = clock.local_day(now, city.time_zone)
+    if execute_on < today:
+        raise InvalidInput(
+            "rewards.execute_on", f"A bank cannot pay on {execute_on}: today is {today}. Name a day from today on."
+        )
     terms = await terms_service.in_force(session, actor.of_city())
     if terms.payer is None:
         raise Conflict(
@@ -67,17 +75,7 @@ async def prepare(session: WriteSession, actor: Actor, now: datetime, sealer: Se
         prepared_by=actor.subject,
         prepared_at=now,
     )
-    payments = [
-        PayoutPayment(
-            run_id=0,
-            redemption_id=each.redemption_id,
-            household_id=each.household_id,
-            end_to_end_id=f"R{each.redemption_id}-{each.attempt}",
-            amount_minor=each.amount_minor,
-            sealed=each.sealed,
-        )
-        for each in found
-    ]
+    payments = [_planned(each) for each in found]
     for form, column in (("pain.001", "pain001_sha256"), ("csv", "csv_sha256")):
         content = await asyncio.to_thread(_written, run, terms.payer, payments, sealer, form)
         setattr(run, column, hashlib.sha256(content).hexdigest())
@@ -207,6 +205,17 @@ def _written(
     out = io.BytesIO()
     write_xml(head, lines, totals(lines), out)
     return out.getvalue()
+
+
+def _planned(waiting: queries.Waiting) -> PayoutPayment:
+    return PayoutPayment(
+        run_id=0,
+        redemption_id=waiting.redemption_id,
+        household_id=waiting.household_id,
+        end_to_end_id=f"R{waiting.redemption_id}-{waiting.attempt}",
+        amount_minor=waiting.amount_minor,
+        sealed=waiting.sealed,
+    )
 
 
 def _payment(run: PayoutRun, row: PayoutPayment, sealer: Sealer) -> Payment:

@@ -17,7 +17,7 @@ from carbon_bank.rewards import catalogue_service
 from carbon_bank.rewards.bank_account import BankAccount, Iban, read_iban, read_local_account
 from carbon_bank.rewards.catalogue_tables import RewardTerms as RewardTerms
 from carbon_bank.rewards.channels import Channel
-from carbon_bank.rewards.credit_transfer import CURRENCY_PLACES
+from carbon_bank.rewards.credit_transfer import CURRENCY_PLACES, Run, check_run
 from carbon_bank.rewards.worth import read_value
 from carbon_bank.trail.service import Act, record
 
@@ -58,8 +58,7 @@ async def prepare(session: WriteSession, actor: Actor, now: datetime, given: New
             Fault("default_points_least", "rewards.terms", "Give the default reward and its least points, or neither.")
         )
     if given.payer is not None:
-        payer = read_payer(given.payer)
-        faults += [payer] if isinstance(payer, Fault) else []
+        faults += _payer_faults(given.payer, city.currency, now)
     for reward_id, name in (
         (given.unclaimed_reward_id, "unclaimed_reward_id"),
         (given.default_reward_id, "default_reward_id"),
@@ -134,6 +133,15 @@ async def listed(session: ReadSession, actor: Actor, before: int | None, limit: 
 
 def value_of(terms: RewardTerms) -> Fraction:
     return Fraction(terms.value_num, terms.value_den)
+
+
+def _payer_faults(given: dict[str, str], currency: str, now: datetime) -> list[Fault]:
+    """What a bank would not take of the payer, told now rather than at the first payout."""
+    payer = read_payer(given)
+    if isinstance(payer, Fault):
+        return [payer]
+    run = Run("CB-0", now, now.date(), payer.name, payer.account, currency, payer.service_level)
+    return [Fault(f"payer/{each.where}", each.code, each.message, each.value) for each in check_run(run)]
 
 
 def read_payer(given: dict[str, str]) -> Payer | Fault:

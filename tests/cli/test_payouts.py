@@ -44,7 +44,7 @@ def test_a_run_is_prepared_approved_written_and_answered(
     codes = tmp_path / "codes.csv"
     codes.write_text("code\nA1\nA2\n")
     assert "2 codes were added" in told("rewards", "vouchers", str(pool), str(codes), "--as", OPERATOR)
-    prepared = told("payouts", "prepare", "--execute-on", "2026-12-15", "--as", BOTH)
+    prepared = told("payouts", "prepare", "--execute-on", "2099-12-15", "--as", BOTH)
     assert "1 payments, 200 KRW" in prepared
     digest = re.findall(r"[0-9a-f]{64}", prepared)[1]
     own = carbon_bank("payouts", "approve", "1", "--digest", digest, "--as", BOTH)

@@ -69,3 +69,7 @@ async def test_terms_need_another_person_and_the_last_approved_are_in_force(shop
     bus = await shop.reward("partner")
     answer = await shop.send("operator", "POST", "/v1/reward-terms", new | {"unclaimed_reward_id": bus})
     assert problem(answer) == (422, "rewards.terms")
+    nobody = await shop.send(
+        "operator", "POST", "/v1/reward-terms", new | {"payer": {"name": " ", "iban": "DE89370400440532013000"}}
+    )
+    assert problem(nobody) == (422, "rewards.terms")

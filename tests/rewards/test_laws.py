@@ -39,7 +39,7 @@ async def test_the_database_keeps_what_was_promised(shop: Shop, owner: psycopg.C
     await shop.redeem(await shop.reward("partner", stock=9))
     await shop.do("alder", "/v1/me/payout-account", ACCOUNT, method="PUT")
     await shop.redeem(await shop.reward("bank_transfer"))
-    run = await shop.do("operator", "/v1/payouts", {"execute_on": "2026-12-15"}, 201)
+    run = await shop.do("operator", "/v1/payouts", {"execute_on": "2099-12-15"}, 201)
     with pytest.raises(psycopg.errors.CheckViolation, match="payout_run_four_eyes_check"):
         owner.execute(
             "UPDATE payout_run SET state = 'approved', approved_by = prepared_by, approved_at = now(), approved_form = 'csv'"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+import httpx
 import psycopg
 
 from tests.rewards.shop import ACCOUNT, Shop, all_rows, problem
 
-DAY = {"execute_on": "2026-12-15"}
+DAY = {"execute_on": "2099-12-15"}
 RETURN = {"headers": {"Content-Type": "text/csv"}}
 
 
@@ -101,6 +102,28 @@ async def test_what_the_bank_says_ends_each_redemption(shop: Shop, owner: psycop
     assert (own["state"], own["reason"]) == ("fulfilled", "account_unknown") and own["returned_at"]
     assert await shop.balance() == (900, 0)
     assert (await shop.get("auditor", f"/v1/payouts/{run_id}"))["outcomes"] == {"paid": 1, "refused": 1, "returned": 1}
+
+
+async def test_what_a_bank_says_of_a_whole_run_holds_for_each_payment(shop: Shop) -> None:
+    _, waiting = await ready(shop)
+    past = await shop.send("operator", "POST", "/v1/payouts", {"execute_on": "2020-01-01"})
+    assert problem(past) == (422, "rewards.execute_on")
+    run_id = await sent(shop)
+    run = await shop.get("auditor", f"/v1/payouts/{run_id}")
+
+    async def report(message_id: str) -> httpx.Response:
+        group = f"<OrgnlMsgId>{message_id}</OrgnlMsgId><GrpSts>ACSC</GrpSts>"
+        content = (
+            '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt><OrgnlGrpInfAndSts>'
+            f"{group}</OrgnlGrpInfAndSts></CstmrPmtStsRpt></Document>"
+        ).encode()
+        headers = {"Content-Type": "application/xml"}
+        return await shop.send("operator", "POST", f"/v1/payouts/{run_id}/return", content=content, headers=headers)
+
+    assert problem(await report("CB-another")) == (409, "rewards.return_other_run")
+    told = await report(run["message_id"])
+    assert (told.json()["counts"], told.json()["state"]) == ({"paid": 3}, "closed")
+    assert {(await shop.own(each))["state"] for each in waiting} == {"fulfilled"}
 
 
 async def test_a_run_that_is_withdrawn_leaves_its_redemptions_to_the_next(shop: Shop) -> None:
