@@ -45,7 +45,8 @@ DECLARE
 BEGIN
     IF array_position(ranks, NEW.state) < array_position(ranks, OLD.state)
        OR (NEW.id, NEW.city_id) IS DISTINCT FROM (OLD.id, OLD.city_id)
-       OR OLD.state <> 'draft' AND to_jsonb(NEW) - 'state' - 'stock' IS DISTINCT FROM to_jsonb(OLD) - 'state' - 'stock' THEN
+       OR OLD.state <> 'draft' AND to_jsonb(NEW) - 'state' - 'stock' - 'stocked'
+                                 IS DISTINCT FROM to_jsonb(OLD) - 'state' - 'stock' - 'stocked' THEN
         RAISE EXCEPTION 'reward % is %: only a draft is changed', OLD.id, OLD.state USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
@@ -109,7 +110,7 @@ CREATE TRIGGER payout_payment_kept BEFORE DELETE OR TRUNCATE ON payout_payment
 
 GRANT SELECT, INSERT ON reward, reward_terms, redemption, voucher, payout_run, payout_payment, payout_account, payout_choice
     TO carbon_bank_app;
-GRANT UPDATE (code, channel, partner_id, points, points_least, points_most, points_step, name, description, stock, per_month_max,
+GRANT UPDATE (code, channel, partner_id, points, points_least, points_most, points_step, name, description, stock, stocked, per_month_max,
               starts_on, ends_on, deadline_days, state, prepared_by, prepared_at) ON reward TO carbon_bank_app;
 GRANT UPDATE (approved_by, approved_at) ON reward_terms TO carbon_bank_app;
 GRANT UPDATE (state, hold_id, held_at, fulfilling_at, ended_at, ended_by, reason, reason_text, reference, pickup_sealed,
@@ -152,6 +153,7 @@ def upgrade() -> None:
     sa.Column('name', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('description', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
     sa.Column('stock', sa.BigInteger(), nullable=True),
+    sa.Column('stocked', sa.BigInteger(), nullable=True),
     sa.Column('per_month_max', sa.Integer(), nullable=True),
     sa.Column('starts_on', sa.Date(), nullable=True),
     sa.Column('ends_on', sa.Date(), nullable=True),
@@ -163,6 +165,7 @@ def upgrade() -> None:
     sa.CheckConstraint("\n    CASE WHEN points IS NOT NULL THEN points > 0 AND points_least IS NULL AND points_most IS NULL AND points_step IS NULL\n    ELSE channel IN ('bank_transfer', 'donation') AND coalesce(points_least, 0) > 0\n         AND coalesce(points_most, 0) >= points_least AND coalesce(points_step, 0) BETWEEN 1 AND points_least END\n", name=op.f('reward_price_check')),
     sa.CheckConstraint("channel IN ('bank_transfer', 'donation', 'partner', 'pickup', 'voucher_pool')", name=op.f('reward_channel_check')),
     sa.CheckConstraint("state IN ('draft', 'active', 'ended')", name=op.f('reward_state_check')),
+    sa.CheckConstraint('(stock IS NULL) = (stocked IS NULL) AND stock <= stocked', name=op.f('reward_stocked_check')),
     sa.CheckConstraint("stock >= 0 AND (stock IS NULL OR channel <> 'voucher_pool')", name=op.f('reward_stock_check')),
     sa.CheckConstraint('deadline_days BETWEEN 1 AND 366', name=op.f('reward_deadline_days_check')),
     sa.CheckConstraint('ends_on > starts_on', name=op.f('reward_days_check')),

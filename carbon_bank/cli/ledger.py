@@ -11,6 +11,8 @@ from rich.console import Console
 from carbon_bank.cli.runtime import run
 from carbon_bank.foundation.database import Database
 from carbon_bank.ledger import check_service
+from carbon_bank.ledger.check_service import Check
+from carbon_bank.rewards import check_service as rewards
 from carbon_bank.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -34,12 +36,9 @@ def check(
         began, broken = time.monotonic(), 0
         async with database.read() as session:
             async for each in check_service.check_books(session):
-                broken += bool(each.faults)
-                if each.faults or not quiet:
-                    console.print("FAULT" if each.faults else "ok   ", each.promise, markup=False)
-                for household_id, fault in each.faults:
-                    whose = "" if household_id is None else f"household {household_id}: "
-                    console.print(f"        {whose}{fault}", markup=False)
+                broken += _told(console, each, quiet)
+            async for each in rewards.check_rewards(session):
+                broken += _told(console, each, quiet)
             return broken, await check_service.count_postings(session), time.monotonic() - began
 
     broken, postings, seconds = run(step)
@@ -47,3 +46,13 @@ def check(
     console.print(f"{verdict}: {postings:,} postings looked at in {seconds:.1f} s.", markup=False)
     if broken:
         raise typer.Exit(EXIT_AT_FAULT)
+
+
+def _told(console: Console, check: Check, quiet: bool) -> bool:
+    """Whether a promise is broken; its line is printed, and the rows at fault."""
+    if check.faults or not quiet:
+        console.print("FAULT" if check.faults else "ok   ", check.promise, markup=False)
+    for household_id, fault in check.faults:
+        whose = "" if household_id is None else f"household {household_id}: "
+        console.print(f"        {whose}{fault}", markup=False)
+    return bool(check.faults)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from carbon_bank.foundation.database import ReadSession
@@ -25,7 +25,13 @@ async def check_books(session: ReadSession) -> AsyncIterator[Check]:
     Args: session: of an isolation in which everything is seen as of one moment.
     """
     await check_queries.as_of_one_moment(session)
-    for promise, query in check_queries.CHECKS.items():
+    async for each in check_promises(session, check_queries.CHECKS):
+        yield each
+
+
+async def check_promises(session: ReadSession, promises: Mapping[str, str]) -> AsyncIterator[Check]:
+    """Promises of a room, each a query for the rows where it is broken."""
+    for promise, query in promises.items():
         yield Check(promise, await check_queries.faults(session, query, FAULTS_SHOWN))
 
 

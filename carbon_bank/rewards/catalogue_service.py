@@ -107,6 +107,7 @@ async def add_stock(session: WriteSession, actor: Actor, now: datetime, reward_i
             {"stock": row.stock},
         )
     row.stock += change
+    row.stocked = (row.stocked or 0) + change
     _record(session, Act.REWARD_STOCKED, actor, now, row, {"change": change, "stock": row.stock})
     await session.flush()
     return row
@@ -167,7 +168,7 @@ async def _columns(session: ReadSession, actor: Actor, offer: Offer) -> dict[str
     given = asdict(offer)
     partner = given.pop("partner")
     given["partner_id"] = None if partner is None else await identity.partner_client(session, actor.of_city(), partner)
-    return given | {"channel": offer.channel.value}
+    return given | {"channel": offer.channel.value, "stocked": offer.stock}
 
 
 async def _locked(session: WriteSession, actor: Actor, reward_id: int) -> Reward:

@@ -18,7 +18,10 @@ _PRICE = """
 
 
 class Reward(SQLModel, table=True):
-    """`points`: of one; or any amount from `points_least` to `points_most` in steps. `stock` null: there is no end of it."""
+    """`points`: of one; or any amount from `points_least` to `points_most` in steps. `stock` null: there is no end of it.
+
+    `stocked`: what came into stock in all, so that the stock can be proved.
+    """
 
     __tablename__ = "reward"
     __table_args__ = (
@@ -29,6 +32,7 @@ class Reward(SQLModel, table=True):
         ),
         CheckConstraint("(partner_id IS NOT NULL) = (channel IN ('partner', 'pickup'))", name="partner"),
         CheckConstraint(_PRICE, name="price"),
+        CheckConstraint("(stock IS NULL) = (stocked IS NULL) AND stock <= stocked", name="stocked"),
         CheckConstraint("stock >= 0 AND (stock IS NULL OR channel <> 'voucher_pool')", name="stock"),
         CheckConstraint("per_month_max >= 1", name="per_month_max"),
         CheckConstraint("ends_on > starts_on", name="days"),
@@ -48,6 +52,7 @@ class Reward(SQLModel, table=True):
     name: dict[str, str] = document()
     description: dict[str, str] = document()
     stock: int | None = big(default=None)
+    stocked: int | None = big(default=None)
     per_month_max: int | None = None
     starts_on: date | None = None
     ends_on: date | None = None

