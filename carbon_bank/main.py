@@ -34,6 +34,7 @@ from carbon_bank.settlement import (
     outlook_api,
     restate_api,
     review_api,
+    statement_api,
 )
 from carbon_bank.settlement import api as settlement
 from carbon_bank.webhooks import api as webhooks
@@ -59,6 +60,7 @@ ROOMS = (
     outlook_api,
     account_api,
     adjustment_api,
+    statement_api,
     inbox,
     mail_api,
     webhooks,

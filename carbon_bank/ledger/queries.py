@@ -224,3 +224,19 @@ async def balance_recorded(session: ReadSession, household_id: int, before: date
         col(Posting.household_id) == household_id, col(Posting.recorded_at) < before
     )
     return int((await session.exec(statement)).one())
+
+
+async def last_recorded(session: ReadSession, household_id: int, before: datetime) -> Posting | None:
+    """The last of an account's postings, by their numbers, that was recorded before a moment."""
+    statement = select(Posting).where(col(Posting.household_id) == household_id, col(Posting.recorded_at) < before)
+    return (await session.exec(statement.order_by(col(Posting.seq).desc()).limit(1))).one_or_none()
+
+
+async def postings_between(
+    session: ReadSession, household_id: int, after_seq: int, last_seq: int, limit: int
+) -> Sequence[Posting]:
+    """Those behind one number up to another, in their order."""
+    statement = select(Posting).where(
+        col(Posting.household_id) == household_id, col(Posting.seq) > after_seq, col(Posting.seq) <= last_seq
+    )
+    return (await session.exec(statement.order_by(col(Posting.seq)).limit(limit))).all()
