@@ -23,6 +23,7 @@ from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.kinds import Kind
 from carbon_bank.programme.policy import load_shipped
+from tests.ledger.books import grant
 from tests.readings.sending import row
 from tests.settlement.town import adopt
 from tests.small_city import NOW, SmallCity
@@ -68,12 +69,14 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/me": P.OWN_READ,
     "GET /v1/me/awards": P.OWN_READ,
     "GET /v1/me/inbox": P.OWN_READ,
+    "GET /v1/me/objections": P.OWN_READ,
     "GET /v1/me/outlook": P.OWN_READ,
     "GET /v1/me/points": P.OWN_READ,
     "GET /v1/me/preferences": P.OWN_READ,
     "GET /v1/me/statement": P.OWN_READ,
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,
+    "GET /v1/objections": P.LEDGER_READ,
     "GET /v1/policies": None,
     "GET /v1/policies/comparisons": P.POLICY_READ,
     "GET /v1/policies/comparisons/{comparison_id}": P.POLICY_READ,
@@ -118,7 +121,9 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/journals/{journal_id}/reversal": P.ADJUSTMENT_PREPARE,
     "POST /v1/me/inbox/read-all": P.OWN_WRITE,
     "POST /v1/me/inbox/{notification_id}/read": P.OWN_WRITE,
+    "POST /v1/me/objections": P.OWN_WRITE,
     "POST /v1/meters": P.REGISTRY_WRITE,
+    "POST /v1/objections/{objection_id}/answer": P.OBJECTION_ANSWER,
     "POST /v1/people": P.PEOPLE_WRITE,
     "POST /v1/policies/compare": P.POLICY_PREPARE,
     "POST /v1/quarantine/{row_id}/drop": P.READINGS_REVIEW,
@@ -275,6 +280,7 @@ NOTHING: dict[str, int | str] = {
     "name": "nothing",
     "restatement_id": NO_OBJECT,
     "notification_id": NO_OBJECT,
+    "objection_id": NO_OBJECT,
     "row_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
@@ -292,6 +298,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/households/{household_id}/adjustments": WHY | {"points": 5},
     "POST /v1/households/{household_id}/closure": {"reason": "moved away"},
     "POST /v1/journals/{journal_id}/reversal": WHY,
+    "POST /v1/me/objections": {"seq": 2**40, "text": "I never asked for it"},
+    "POST /v1/objections/{objection_id}/answer": {"upheld": False, "answer": "it was right"},
     "PUT /v1/adoptions/{adoption_id}": DRAFT,
     "POST /v1/quarantine/{row_id}/drop": {"reason": "not a customer any more"},
     "POST /v1/quarantine/{row_id}/release": {"reason": "looked at the meter"},
@@ -387,6 +395,12 @@ async def objects(
         "/v1/imports", content=file, headers=small_city.bearer("elec") | {"Content-Type": "text/csv"}
     )
     assert kept.status_code == 202, kept.text
+    async with database.write() as session:
+        await grant(session, [(small_city.alder, "gas", 10)])
+    objected = await client.post(
+        "/v1/me/objections", json={"seq": 1, "text": "too little"}, headers=small_city.bearer("alder")
+    )
+    assert objected.status_code == 201, objected.text
     redemption = {"redemption": 1, "points": 10}
     async with database.write() as session:
         place = {"city_id": small_city.city_id, "household_id": small_city.alder}
@@ -417,6 +431,7 @@ async def objects(
             [small_city.city_id, settlement],
         ),
         "notification_id": told.json()["items"][0]["id"],
+        "objection_id": objected.json()["id"],
         "row_id": waiting.json()["items"][0]["id"],
         "settlement_id": settlement,
         "tenure_id": tenure,

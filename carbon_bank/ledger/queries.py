@@ -240,3 +240,22 @@ async def postings_between(
         col(Posting.household_id) == household_id, col(Posting.seq) > after_seq, col(Posting.seq) <= last_seq
     )
     return (await session.exec(statement.order_by(col(Posting.seq)).limit(limit))).all()
+
+
+async def journals_about(session: ReadSession, settlement_id: int, subject: str) -> Sequence[UUID]:
+    statement = select(Journal.id).where(col(Journal.settlement_id) == settlement_id, col(Journal.subject) == subject)
+    return (await session.exec(statement)).all()
+
+
+async def corrected(session: WriteSession, journals: Sequence[UUID], reason: str, period: str | None) -> None:
+    """Put the households whose points some journals corrected among those to be told, with what it comes to."""
+    await session.sql(MAKE_NOTICES)
+    statement = f"""
+        INSERT INTO {NOTICES}
+        SELECT household_id, jsonb_strip_nulls(jsonb_build_object(
+                   'points', CAST(sum(amount) AS bigint), 'reason', CAST(:reason AS text), 'period', CAST(:period AS text)))
+        FROM posting
+        WHERE journal_id = ANY(:journals) AND kind IN ('restatement', 'adjustment', 'reversal')
+        GROUP BY household_id HAVING sum(amount) <> 0
+    """
+    await session.sql(statement, {"journals": list(journals), "reason": reason, "period": period})

@@ -30,6 +30,8 @@ class Act(StrEnum):
     HOUSEHOLD_ADDED = "household.added"
     INBOX_PREFERENCE_SET = "inbox.preference_set"
     METER_ADDED = "meter.added"
+    OBJECTION_ANSWERED = "objection.answered"
+    OBJECTION_RAISED = "objection.raised"
     PERSON_ADDED = "person.added"
     POLICY_APPROVED = "policy.approved"
     POLICY_COMPARED = "policy.compared"
