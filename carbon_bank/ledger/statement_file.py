@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 import pylopdf_fonts_ko
 from fpdf import FPDF
@@ -20,7 +21,7 @@ from carbon_bank.inbox.languages import Language
 from carbon_bank.ledger.statement_words import WORDS, day_words, entry_words
 
 LINES_MAX = 2000
-CSV_COLUMNS = ("seq", "date", "kind", "entry", "belongs_to", "amount", "balance", "held")
+CSV_COLUMNS = ("seq", "date", "kind", "entry", "belongs_to", "amount", "balance", "held", "journal")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class StatementLine:
     `forgiven`: what it would have taken beyond `amount`, and did not ask for."""
 
     seq: int
+    journal_id: UUID
     day: date
     kind: str
     commodity: str | None
@@ -73,16 +75,16 @@ def statement_csv(head: StatementHead, lines: Sequence[StatementLine], language:
     words = WORDS[language]
     yield sheet_line(CSV_COLUMNS)
     yield sheet_line(
-        ["", head.first_day.isoformat(), "opening", words.opening, "", "", *_texts(head.opening, head.opening_held)]
+        ["", head.first_day.isoformat(), "opening", words.opening, "", "", *_texts(head.opening, head.opening_held), ""]
     )
     for line in lines:
         entry = entry_words(line.kind, line.commodity, None, language)
         if line.forgiven:
             entry = f"{entry}; {words.forgiven.format(points=line.forgiven)}"
         first = [str(line.seq), line.day.isoformat(), line.kind, safe_cell(entry), line.belongs_to.isoformat()]
-        yield sheet_line([*first, *_texts(line.amount, line.balance, line.held)])
+        yield sheet_line([*first, *_texts(line.amount, line.balance, line.held), str(line.journal_id)])
     yield sheet_line(
-        ["", head.last_day.isoformat(), "closing", words.closing, "", "", *_texts(head.closing, head.closing_held)]
+        ["", head.last_day.isoformat(), "closing", words.closing, "", "", *_texts(head.closing, head.closing_held), ""]
     )
 
 

@@ -91,6 +91,7 @@ def _owned(posting: Posting | None) -> int:
 def _line(posting: Posting, time_zone: str) -> StatementLine:
     return StatementLine(
         seq=posting.seq,
+        journal_id=posting.journal_id,
         day=clock.local_day(posting.recorded_at, time_zone),
         kind=posting.kind,
         commodity=posting.commodity,

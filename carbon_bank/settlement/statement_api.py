@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -35,6 +36,7 @@ class LineRead(BaseModel):
     """One posting. `balance` is what the household owns after it (available and held, less debt), `held` what of it is set aside."""
 
     seq: int = Field(description="Its number, to object to it.")
+    journal_id: UUID
     day: date = Field(description="When it was made, in the city.")
     kind: str
     commodity: str | None

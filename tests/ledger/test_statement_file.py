@@ -23,6 +23,7 @@ from carbon_bank.ledger.statement_file import (
     statement_pdf,
 )
 from carbon_bank.ledger.statement_words import WORDS, entry_words
+from tests.ledger.books import JOURNAL
 
 HEAD = StatementHead(
     "광주광역시",
@@ -36,9 +37,9 @@ HEAD = StatementHead(
     datetime(2026, 7, 2, 1, tzinfo=UTC),
 )
 LINES = [
-    StatementLine(1, date(2026, 2, 3), "award", "gas", date(2025, 12, 31), 4250, 16250, 0),
-    StatementLine(2, date(2026, 3, 4), "hold", None, date(2026, 3, 4), 0, 16250, 3000),
-    StatementLine(3, date(2026, 3, 5), "adjustment", None, date(2026, 3, 5), -1000, 15250, 3000, 500),
+    StatementLine(1, JOURNAL, date(2026, 2, 3), "award", "gas", date(2025, 12, 31), 4250, 16250, 0),
+    StatementLine(2, JOURNAL, date(2026, 3, 4), "hold", None, date(2026, 3, 4), 0, 16250, 3000),
+    StatementLine(3, JOURNAL, date(2026, 3, 5), "adjustment", None, date(2026, 3, 5), -1000, 15250, 3000, 500),
 ]
 LOTS = [ExpiringLot(4250, date(2027, 2, 28)), ExpiringLot(11000, date(2028, 12, 31))]
 
@@ -132,6 +133,7 @@ def test_csv_has_the_same_lines_with_the_words_in_one_column() -> None:
         "4250",
         "16250",
         "0",
+        str(JOURNAL),
     ]
     assert rows[3]["entry"] == "시의 포인트 조정; 추가 회수 대상 500포인트는 면제됨"
     assert (rows[3]["amount"], rows[-1]["balance"], rows[-1]["held"]) == ("-1000", "15250", "3000")
