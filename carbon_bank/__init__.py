@@ -4,7 +4,7 @@ The street (imports run downhill only; `tests/test_architecture.py` checks it):
 
     main, cli, web, worker, demo      the edge: compose, serve, command, show
     audit                             log, receipts, replay, findings, export
-    rewards                           catalogue, redemption, fulfilment
+    rewards                           catalogue, redemption, fulfilment, payout runs
     settlement                        compute, review, approve, post
     programme                         policy documents and the rules: baseline, reduction, award
     readings                          formats, revisions, monthly usage
@@ -20,7 +20,8 @@ The words: a *household* owns points; a *meter* is one service point of one util
 household's claim on a meter from a date until a date; a *reading* is a quantity for a period [start, end) of a meter and
 a *revision* a later version of it; *usage* is quantity by calendar month; a *policy* holds the programme's rules; a
 *settlement* makes *awards* for a *settlement period*; a *posting* is one movement of points in a household's account
-and a *lot* the points of one posting that expire together.
+and a *lot* the points of one posting that expire together; a *redemption* is points on their way into a *reward*, and a
+*hold* sets them aside until it ends.
 """
 
 __version__ = "0.1.0"

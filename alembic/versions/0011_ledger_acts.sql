@@ -11,9 +11,10 @@ CREATE FUNCTION ledger_refused(word text, fact bigint DEFAULT NULL) RETURNS ledg
 $$;
 
 CREATE FUNCTION ledger_done(acc account, forgiven bigint DEFAULT 0)
-RETURNS ledger_result LANGUAGE sql IMMUTABLE AS $$
-    SELECT NULL::text, NULL::bigint, acc.version, acc.available, acc.held, acc.debt, forgiven
-$$;
+RETURNS ledger_result LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN ROW(NULL::text, NULL::bigint, acc.version, acc.available, acc.held, acc.debt, forgiven);
+END $$;
 
 -- One posting, and the account moved to it.
 CREATE FUNCTION ledger_add(
@@ -37,40 +38,46 @@ END $$;
 
 -- Take points from lots: the soonest to expire first, then the oldest; `first_lot` before all others.
 CREATE FUNCTION ledger_take(of_household bigint, for_seq bigint, points bigint, first_lot bigint DEFAULT NULL)
-RETURNS void LANGUAGE sql AS $$
-    WITH waiting AS (
-        SELECT lot_id, remaining, sum(remaining) OVER (
-                   ORDER BY lot_id IS DISTINCT FROM first_lot, expires_on NULLS LAST, lot_id) - remaining AS before
-        FROM lot WHERE household_id = of_household AND remaining > 0
-    ), taken AS (
-        SELECT lot_id, least(remaining, points - before)::bigint AS amount FROM waiting WHERE before < points
-    ), used AS (
-        INSERT INTO lot_use (household_id, seq, lot_id, amount) SELECT of_household, for_seq, lot_id, amount FROM taken
-    )
-    UPDATE lot SET remaining = remaining - taken.amount
-    FROM taken WHERE lot.household_id = of_household AND lot.lot_id = taken.lot_id
-$$;
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    source record;
+    part bigint;
+    missing bigint := points;
+BEGIN
+    FOR source IN
+        SELECT lot_id, remaining FROM lot WHERE household_id = of_household AND remaining > 0
+        ORDER BY lot_id IS DISTINCT FROM first_lot, expires_on NULLS LAST, lot_id
+    LOOP
+        EXIT WHEN missing = 0;
+        part := least(source.remaining, missing);
+        missing := missing - part;
+        UPDATE lot SET remaining = remaining - part WHERE household_id = of_household AND lot_id = source.lot_id;
+        INSERT INTO lot_use (household_id, seq, lot_id, amount) VALUES (of_household, for_seq, source.lot_id, part);
+    END LOOP;
+END $$;
 
 -- Give points back to the lots from which postings took them: the last taken first. Returns what no lot could take back.
 CREATE FUNCTION ledger_give_back(of_household bigint, from_seqs bigint[], for_seq bigint, points bigint)
-RETURNS bigint LANGUAGE sql AS $$
-    WITH used AS (
-        SELECT lot_id, sum(amount) AS amount FROM lot_use
-        WHERE household_id = of_household AND seq = ANY(from_seqs) GROUP BY lot_id HAVING sum(amount) > 0
-    ), waiting AS (
-        SELECT used.lot_id, used.amount, sum(used.amount) OVER (
-                   ORDER BY lot.expires_on DESC NULLS FIRST, lot.lot_id DESC) - used.amount AS before
-        FROM used JOIN lot ON lot.household_id = of_household AND lot.lot_id = used.lot_id
-    ), given AS (
-        SELECT lot_id, least(amount, points - before)::bigint AS amount FROM waiting WHERE before < points
-    ), noted AS (
-        INSERT INTO lot_use (household_id, seq, lot_id, amount) SELECT of_household, for_seq, lot_id, -amount FROM given
-    ), put AS (
-        UPDATE lot SET remaining = remaining + given.amount
-        FROM given WHERE lot.household_id = of_household AND lot.lot_id = given.lot_id
-    )
-    SELECT points - coalesce(sum(amount), 0)::bigint FROM given
-$$;
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    target record;
+    part bigint;
+    missing bigint := points;
+BEGIN
+    IF points = 0 THEN RETURN 0; END IF;
+    FOR target IN
+        SELECT lot_id, sum(amount)::bigint AS amount FROM lot_use JOIN lot USING (household_id, lot_id)
+        WHERE household_id = of_household AND seq = ANY(from_seqs) GROUP BY lot_id, expires_on HAVING sum(amount) > 0
+        ORDER BY expires_on DESC NULLS FIRST, lot_id DESC
+    LOOP
+        EXIT WHEN missing = 0;
+        part := least(target.amount, missing);
+        missing := missing - part;
+        UPDATE lot SET remaining = remaining + part WHERE household_id = of_household AND lot_id = target.lot_id;
+        INSERT INTO lot_use (household_id, seq, lot_id, amount) VALUES (of_household, for_seq, target.lot_id, -part);
+    END LOOP;
+    RETURN missing;
+END $$;
 
 -- Lock an account and book what expired before a day, each day's lots as a posting of its own.
 CREATE FUNCTION ledger_open(of_household bigint, for_journal uuid, today date, at timestamptz)

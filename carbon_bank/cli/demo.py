@@ -16,7 +16,7 @@ from rich.table import Table
 
 from carbon_bank import main, schema
 from carbon_bank.cli.settlement import totals_table
-from carbon_bank.demo import stages
+from carbon_bank.demo import rewards, stages
 from carbon_bank.demo.city import DemoCity, build_city
 from carbon_bank.demo.stages import Demo, StageFailed
 from carbon_bank.demo.visit import visit_as_household
@@ -80,6 +80,8 @@ async def _fill(settings: Settings, url: str, city: DemoCity) -> Demo:
             await _step(f"settle {period}", made, partial(stages.settle, period=period))
         await _step("household", made, stages.choose_household)
         await _step("visit", made, partial(visit_as_household, url=url))
+        await _step("rewards", made, rewards.open_rewards)
+        await _step("redemptions", made, rewards.spend_points)
         await _print_summary(made)
     finally:
         await database.close()

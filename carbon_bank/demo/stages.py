@@ -49,6 +49,7 @@ class Demo:
     city: DemoCity
     clients: dict[str, tuple[str, str]] = field(default_factory=dict)
     settlements: dict[str, int] = field(default_factory=dict)
+    rewards: dict[str, int] = field(default_factory=dict)
     household_number: str = ""
 
 

@@ -28,7 +28,7 @@ _CALLS = {
     "close": "ledger_close(:household_id, :journal, :today, :at)",
 }
 _REVERSIBLE = "('award', 'restatement', 'adjustment', 'redemption')"
-_STATEMENTS = {
+STATEMENTS = {
     name: f"WITH written AS ({_JOURNAL}) SELECT result.* FROM {call} AS result" for name, call in _CALLS.items()
 }
 
@@ -48,7 +48,7 @@ class Result:
 
 async def act(session: WriteSession, name: str, parameters: Mapping[str, Any]) -> Result:
     """Write the journal and carry out one act on one account. Args: name: a key of `_CALLS`."""
-    row = (await session.sql(_STATEMENTS[name], _NOTHING | dict(parameters))).one()
+    row = (await session.sql(STATEMENTS[name], _NOTHING | dict(parameters))).one()
     return Result(*tuple(row))
 
 

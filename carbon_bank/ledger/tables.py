@@ -13,26 +13,6 @@ from sqlmodel import Field, SQLModel
 
 from carbon_bank.foundation.tables import Moment, big, instant, reference, words
 
-_KINDS = """
-    CASE kind
-        WHEN 'award' THEN contra = 'issuance' AND amount > 0 AND settlement_id IS NOT NULL
-        WHEN 'restatement' THEN settlement_id IS NOT NULL AND restatement_id IS NOT NULL
-                                AND (amount > 0 AND contra = 'issuance' OR amount <= 0 AND contra = 'clawback')
-        WHEN 'adjustment' THEN contra = 'adjustment'
-        WHEN 'hold' THEN contra IS NULL AND amount = 0 AND hold_id = seq
-        WHEN 'release' THEN contra IS NULL AND amount = 0 AND hold_id < seq
-        WHEN 'redemption' THEN contra = 'redeemed' AND amount < 0 AND hold_id < seq
-        WHEN 'expiry' THEN contra = 'expired' AND amount < 0
-        WHEN 'closing' THEN contra = 'expired' AND amount < 0
-        WHEN 'reversal' THEN contra IN ('clawback', 'redeemed', 'adjustment') AND reverses < seq
-        ELSE false
-    END
-    AND forgiven >= 0 AND (forgiven = 0 OR kind IN ('restatement', 'adjustment', 'reversal') AND amount <= 0)
-    AND (amount <> 0 OR forgiven > 0 OR kind IN ('hold', 'release', 'reversal'))
-    AND (kind = 'reversal' OR reverses IS NULL)
-    AND (kind IN ('hold', 'release', 'redemption') OR hold_id IS NULL)
-"""
-
 
 class Account(SQLModel, table=True):
     __tablename__ = "account"
@@ -78,15 +58,17 @@ class Journal(SQLModel, table=True):
 
 
 class Posting(SQLModel, table=True):
-    """`hold_id`: the hold that it begins (its own `seq`) or ends; `reverses`: the `seq` that it takes back;
-    `forgiven`: what it would have taken beyond `amount` and did not ask for."""
+    """What a posting of each kind is, the trigger `posting_continues` says (`posting_kind_check`).
+
+    `hold_id`: the hold that it begins (its own `seq`) or ends; `reverses`: the `seq` that it takes back;
+    `forgiven`: what it would have taken beyond `amount` and did not ask for.
+    """
 
     __tablename__ = "posting"
     __table_args__ = (
         ForeignKeyConstraint(["household_id"], ["account.household_id"]),
         CheckConstraint("seq >= 1", name="seq"),
         CheckConstraint("available_after >= 0 AND held_after >= 0 AND debt_after >= 0", name="after"),
-        CheckConstraint(_KINDS, name="kind"),
         Index(
             "posting_award_key",
             "household_id",

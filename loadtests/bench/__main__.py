@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|ledger|ledger-alone|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadtests.bench import harness, ingest, ingest_api, post, rules, settle
+from loadtests.bench import harness, ingest, ingest_api, ledger, post, rules, settle
 from loadtests.bench.harness import Bench
 
 SIZE, SIZE_OF_ALL = 20_000, 5_000
@@ -19,6 +19,8 @@ BENCHES: dict[str, type[Bench]] = {
     "settle": settle.Settle,
     "rules": rules.Rules,
     "post": post.Post,
+    "ledger": ledger.Ledger,
+    "ledger-alone": ledger.LedgerAlone,
 }
 
 
@@ -28,6 +30,8 @@ class Name(StrEnum):
     SETTLE = "settle"
     RULES = "rules"
     POST = "post"
+    LEDGER = "ledger"
+    LEDGER_ALONE = "ledger-alone"
     ALL = "all"
 
 

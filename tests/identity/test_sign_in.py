@@ -72,7 +72,7 @@ async def test_a_person_signs_in_with_login_and_password(
         assert (token["token_type"], token["expires_in"], token["scope"]) == (
             "Bearer",
             900,
-            "award.read own.read own.write",
+            "award.read own.read own.write rewards.read",
         )
         me = await client.get("/v1/me", headers={"Authorization": f"bearer {token['access_token']}"})
         assert me.json()["household_id"] == small_city.alder

@@ -85,7 +85,7 @@ def test_a_token_says_who_for_how_long_and_with_which_scope(keys: tokens.Keys) -
         "iat": at,
         "nbf": at,
         "exp": at + 15 * 60,
-        "scope": "award.read own.read own.write",
+        "scope": "award.read own.read own.write rewards.read",
         "roles": ["household"],
         "city": 1,
         "household": 3,

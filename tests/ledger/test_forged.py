@@ -63,7 +63,7 @@ FORGED: dict[str, list[str]] = {
         "DELETE FROM adjustment",
         "DELETE FROM budget",
         "UPDATE budget_use SET points = 1",
-        "TRUNCATE hold",
+        "TRUNCATE hold CASCADE",
     ],
 }
 

@@ -78,8 +78,10 @@ async def test_a_household_has_an_empty_account_from_the_start(
     client: httpx.AsyncClient, small_city: SmallCity, owner: psycopg.Connection
 ) -> None:
     _, made = await post(small_city.as_(client, "operator"), "households", NEW["households"])
-    accounts = owner.execute("SELECT * FROM account WHERE household_id = %s", [made["id"]]).fetchall()
-    assert accounts == [(made["id"], 0, 0, 0, 0)]
+    accounts = owner.execute(
+        "SELECT available, held, debt, version FROM account WHERE household_id = %s", [made["id"]]
+    ).fetchall()
+    assert accounts == [(0, 0, 0, 0)]
 
 
 async def test_only_the_operator_adds_to_a_city(client: httpx.AsyncClient, small_city: SmallCity) -> None:

@@ -50,8 +50,8 @@ ROUTES = [
     ("POST", "/v1/settlements/1/approve", None, {"approver"}),
     ("POST", "/v1/settlements/1/post", None, {"operator"}),
     ("POST", "/v1/settlements/1/withdraw", {"reason": "a test"}, {"operator"}),
-    ("GET", "/v1/households/1/balance?day=2024-01-01", None, {"operator", "auditor"}),
-    ("GET", "/v1/households/1/postings", None, {"operator", "auditor"}),
+    ("GET", "/v1/households/1/balance?day=2024-01-01", None, {"operator", "approver", "auditor"}),
+    ("GET", "/v1/households/1/postings", None, {"operator", "approver", "auditor"}),
 ]
 
 
