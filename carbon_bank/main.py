@@ -19,6 +19,7 @@ from carbon_bank.identity.access import open_to_all
 from carbon_bank.inbox import api as inbox
 from carbon_bank.inbox import mail_api
 from carbon_bank.inbox.languages import Language
+from carbon_bank.ledger import objection_api
 from carbon_bank.programme import adoption_api, compare_api
 from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
@@ -45,6 +46,7 @@ from carbon_bank.settlement import (
     outlook_api,
     restate_api,
     review_api,
+    statement_api,
 )
 from carbon_bank.settlement import api as settlement
 from carbon_bank.webhooks import api as webhooks
@@ -70,6 +72,8 @@ ROOMS = (
     outlook_api,
     account_api,
     adjustment_api,
+    statement_api,
+    objection_api,
     inbox,
     mail_api,
     webhooks,

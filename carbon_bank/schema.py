@@ -18,7 +18,7 @@ from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.problems import unreachable_database
 from carbon_bank.identity import tables as identity_tables
 from carbon_bank.inbox import tables as inbox_tables
-from carbon_bank.ledger import adjustment_tables, answer_tables, budget_tables
+from carbon_bank.ledger import adjustment_tables, answer_tables, budget_tables, objection_tables
 from carbon_bank.ledger import tables as ledger_tables
 from carbon_bank.programme import tables as programme_tables
 from carbon_bank.readings import import_tables, mapping_tables, quarantine_tables
@@ -41,6 +41,7 @@ ROOMS = (
     adjustment_tables,
     answer_tables,
     budget_tables,
+    objection_tables,
     registry_tables,
     readings_tables,
     import_tables,

@@ -23,6 +23,7 @@ from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.kinds import Kind
 from carbon_bank.programme.policy import load_shipped
+from tests.ledger.books import grant
 from tests.readings.sending import row
 from tests.rewards.shop import ACCOUNT, Shop
 from tests.settlement.town import adopt
@@ -61,6 +62,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/households/{household_id}": P.REGISTRY_READ,
     "GET /v1/households/{household_id}/balance": P.LEDGER_READ,
     "GET /v1/households/{household_id}/postings": P.LEDGER_READ,
+    "GET /v1/households/{household_id}/statement": P.LEDGER_READ,
     "GET /v1/imports": P.READINGS_READ,
     "GET /v1/imports/{import_id}": P.READINGS_READ,
     "GET /v1/imports/{import_id}/rejections": P.READINGS_READ,
@@ -70,6 +72,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/me": P.OWN_READ,
     "GET /v1/me/awards": P.OWN_READ,
     "GET /v1/me/inbox": P.OWN_READ,
+    "GET /v1/me/objections": P.OWN_READ,
     "GET /v1/me/outlook": P.OWN_READ,
     "GET /v1/me/payout-account": P.OWN_READ,
     "GET /v1/me/payout-choice": P.OWN_READ,
@@ -77,8 +80,10 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/me/preferences": P.OWN_READ,
     "GET /v1/me/redemptions": P.OWN_READ,
     "GET /v1/me/redemptions/{redemption_id}": P.OWN_READ,
+    "GET /v1/me/statement": P.OWN_READ,
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,
+    "GET /v1/objections": P.LEDGER_READ,
     "GET /v1/partner/redemptions": P.REDEMPTION_FULFIL,
     "GET /v1/partner/redemptions/{redemption_id}": P.REDEMPTION_FULFIL,
     "GET /v1/payouts": P.REDEMPTION_READ,
@@ -134,9 +139,11 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/journals/{journal_id}/reversal": P.ADJUSTMENT_PREPARE,
     "POST /v1/me/inbox/read-all": P.OWN_WRITE,
     "POST /v1/me/inbox/{notification_id}/read": P.OWN_WRITE,
+    "POST /v1/me/objections": P.OWN_WRITE,
     "POST /v1/me/redemptions": P.OWN_WRITE,
     "POST /v1/me/redemptions/{redemption_id}/cancel": P.OWN_WRITE,
     "POST /v1/meters": P.REGISTRY_WRITE,
+    "POST /v1/objections/{objection_id}/answer": P.OBJECTION_ANSWER,
     "POST /v1/partner/pickups": P.REDEMPTION_FULFIL,
     "POST /v1/partner/redemptions/{redemption_id}/accept": P.REDEMPTION_FULFIL,
     "POST /v1/partner/redemptions/{redemption_id}/confirm": P.REDEMPTION_FULFIL,
@@ -313,6 +320,7 @@ NOTHING: dict[str, int | str] = {
     "name": "nothing",
     "restatement_id": NO_OBJECT,
     "notification_id": NO_OBJECT,
+    "objection_id": NO_OBJECT,
     "redemption_id": NO_OBJECT,
     "reward_id": NO_OBJECT,
     "row_id": NO_OBJECT,
@@ -334,6 +342,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/households/{household_id}/adjustments": WHY | {"points": 5},
     "POST /v1/households/{household_id}/closure": {"reason": "moved away"},
     "POST /v1/journals/{journal_id}/reversal": WHY,
+    "POST /v1/me/objections": {"seq": 2**40, "text": "I never asked for it"},
+    "POST /v1/objections/{objection_id}/answer": {"upheld": False, "answer": "it was right"},
     "PUT /v1/adoptions/{adoption_id}": DRAFT,
     "POST /v1/quarantine/{row_id}/drop": {"reason": "not a customer any more"},
     "POST /v1/quarantine/{row_id}/release": {"reason": "looked at the meter"},
@@ -435,6 +445,12 @@ async def objects(
         "/v1/imports", content=file, headers=small_city.bearer("elec") | {"Content-Type": "text/csv"}
     )
     assert kept.status_code == 202, kept.text
+    async with database.write() as session:
+        await grant(session, [(small_city.alder, "gas", 10)])
+    objected = await client.post(
+        "/v1/me/objections", json={"seq": 1, "text": "too little"}, headers=small_city.bearer("alder")
+    )
+    assert objected.status_code == 201, objected.text
     redemption = {"redemption": 1, "points": 10}
     async with database.write() as session:
         place = {"city_id": small_city.city_id, "household_id": small_city.alder}
@@ -472,6 +488,7 @@ async def objects(
             [small_city.city_id, settlement],
         ),
         "notification_id": told.json()["items"][0]["id"],
+        "objection_id": objected.json()["id"],
         "redemption_id": (await shop.redeem(card))["id"],
         "reward_id": card,
         "row_id": waiting.json()["items"][0]["id"],

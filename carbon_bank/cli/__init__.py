@@ -46,7 +46,9 @@ app.add_typer(registry.app, name="registry", help="Cities, districts, utilities,
 app.add_typer(people.app, name="people", help="Who may sign in.")
 app.add_typer(readings.app, name="readings", help="Meter readings from files.")
 app.add_typer(settlement.app, name="settlement", help="Compute, look at, approve and post settlements.")
-app.add_typer(ledger.app, name="ledger", help="The books: prove that they hold.")
+app.add_typer(
+    ledger.app, name="ledger", help="The books: prove that they hold, adjust, take back, budgets, statements."
+)
 app.add_typer(webhooks.app, name="webhooks", help="What was sent to partners and utilities; send it again.")
 app.add_typer(rewards.app, name="rewards", help="What can be had for points, and what was asked for.")
 app.add_typer(payouts.app, name="payouts", help="Files of bank transfers: prepared, approved, sent, answered.")

@@ -1,4 +1,4 @@
-"""`carbon-bank ledger check`: prove the books."""
+"""`carbon-bank ledger ...`: prove the books, put them right by two people, read an account."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from carbon_bank.cli import ledger_adjust, ledger_budget, ledger_statement
 from carbon_bank.cli.runtime import run
 from carbon_bank.foundation.database import Database
 from carbon_bank.ledger import check_service
@@ -20,16 +21,20 @@ app = typer.Typer(no_args_is_help=True)
 EXIT_AT_FAULT = 1
 
 
-@app.callback()
-def ledger() -> None:
-    """The books of all cities."""
+app.command("adjust")(ledger_adjust.adjust)
+app.command("reverse")(ledger_adjust.reverse)
+app.command("adjustments")(ledger_adjust.adjustments)
+app.command("approve")(ledger_adjust.approve)
+app.command("reject")(ledger_adjust.reject)
+app.command("statement")(ledger_statement.statement)
+app.add_typer(ledger_budget.app, name="budget", help="How many points a city may grant, and when.")
 
 
 @app.command()
 def check(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only what does not hold.")] = False,
 ) -> None:
-    """Prove the books: everything that must hold, one line each. Exit 1 with the rows at fault where something does not."""
+    """Prove the books of all cities, one line for each thing that must hold. Exit 1 with the rows at fault where one does not."""
     console = Console(highlight=False, soft_wrap=True)
 
     async def step(database: Database, settings: Settings) -> tuple[int, int, float]:

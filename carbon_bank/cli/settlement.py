@@ -1,4 +1,7 @@
-"""`carbon-bank settlement compute | list | show | held | release | reject | approve | post | withdraw`, each in a person's name."""
+"""`carbon-bank settlement compute | list | show | held | release | reject | approve | post | withdraw`, each in a person's name.
+
+Restatements: `settlement_restate`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from carbon_bank import worker
+from carbon_bank.cli import settlement_restate
 from carbon_bank.cli.runtime import acting, progress_bar, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
@@ -28,6 +32,10 @@ Number = Annotated[int, typer.Argument(help="Number of the settlement.")]
 AwardName = Annotated[str, typer.Argument(help="Name of the award, as 12-3456-electricity.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays on record, and the household can read it.")]
 HELD_SHOWN = 200
+
+app.command("restate")(settlement_restate.restate)
+app.command("restatements")(settlement_restate.restatements)
+app.add_typer(settlement_restate.app, name="restatement", help="Look at, approve, post and withdraw restatements.")
 
 
 @app.command()

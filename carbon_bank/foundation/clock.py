@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -14,6 +14,11 @@ def now() -> datetime:
 def local_day(moment: datetime, time_zone: str) -> date:
     """The day it is in a city at a moment."""
     return moment.astimezone(ZoneInfo(time_zone)).date()
+
+
+def day_begins(day: date, time_zone: str) -> datetime:
+    """The moment at which a day begins in a city."""
+    return datetime.combine(day, time(), ZoneInfo(time_zone))
 
 
 def is_zone(name: str) -> bool:

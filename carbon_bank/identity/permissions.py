@@ -17,6 +17,7 @@ class Permission(StrEnum):
     CITY_WRITE = "city.write"
     INBOX_READ = "inbox.read"
     LEDGER_READ = "ledger.read"
+    OBJECTION_ANSWER = "objection.answer"
     OWN_READ = "own.read"
     OWN_WRITE = "own.write"
     PAYOUT_APPROVE = "payout.approve"
@@ -112,6 +113,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.CITY_READ,
             P.INBOX_READ,
             P.LEDGER_READ,
+            P.OBJECTION_ANSWER,
             P.PAYOUT_PREPARE,
             P.PEOPLE_WRITE,
             P.POLICY_PREPARE,

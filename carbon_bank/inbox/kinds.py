@@ -72,12 +72,12 @@ _REDEMPTION = {"points": Fact(Form.POINTS), "redemption": Fact(Form.NUMBER)}
 
 FACTS: dict[Kind, dict[str, Fact]] = {
     Kind.CORRECTION: {
-        "period": Fact(Form.PERIOD),
+        "period": Fact(Form.PERIOD, optional=True),
         "points": Fact(Form.CHANGE),
-        "reason": Fact(Form.CODE, ("mistake", "objection_upheld", "other", "readings_revised")),
+        "reason": Fact(Form.CODE, ("complaint_upheld", "error", "goodwill", "other", "readings_revised")),
     },
     Kind.OBJECTION_ANSWERED: {
-        "answer": Fact(Form.CODE, ("partly_upheld", "rejected", "upheld")),
+        "answer": Fact(Form.CODE, ("rejected", "upheld")),
         "objection": Fact(Form.NUMBER),
     },
     Kind.POINTS_EXPIRE: {"day": Fact(Form.DAY), "points": Fact(Form.POINTS)},
@@ -100,7 +100,9 @@ FACTS: dict[Kind, dict[str, Fact]] = {
         "water": _POINTS_OF_COMMODITY,
     },
 }
-"""`day` is the last day on which the points can be spent; `held` counts awards that wait for a person."""
+"""A correction has a `period` where it is a restatement; without one it is an adjustment, or something was taken back.
+
+`day` is the last day on which the points can be spent; `held` counts awards that wait for a person."""
 
 
 def facts_of(kind: Kind, given: Mapping[str, FactValue | date | Period]) -> dict[str, FactValue]:

@@ -120,4 +120,12 @@ async def put_preference(session: WriteSession, actor: Actor, now: datetime, wan
 
 async def language_of(session: ReadSession, actor: Actor, accepted: str | None, default: Language) -> Language:
     """Args: accepted: the Accept-Language of the request."""
-    return language_for((await get_preference(session, actor)).language, accepted, default)
+    return await language_of_household(session, actor.of_household(), accepted, default)
+
+
+async def language_of_household(
+    session: ReadSession, household_id: int, accepted: str | None, default: Language
+) -> Language:
+    """Args: accepted: the Accept-Language of whoever asks, also of the city's staff."""
+    found = await queries.preference(session, household_id)
+    return language_for(found.language if found else None, accepted, default)

@@ -64,14 +64,16 @@ EN = Words(
             "Your points were corrected",
             (
                 Sentence("Your results for {period} were corrected. Your account changes by {points}."),
+                Sentence("Your account was corrected. It changes by {points}.", if_none="period"),
                 Sentence("Why: {reason}"),
-                Sentence("If you think that this is wrong, you can object to it in your account, at the award in question."),
+                Sentence("If you think that this is wrong, you can object to it in your account, at the entry in question."),
             ),
             {
-                "mistake": "there was a mistake in how they had been worked out.",
-                "objection_upheld": "you objected, and you were right.",
+                "complaint_upheld": "you objected, and you were right.",
+                "error": "something had been entered or worked out wrongly.",
+                "goodwill": "the programme office decided so as a gesture of goodwill.",
                 "other": "the programme office decided so; it can tell you more.",
-                "readings_revised": "your utility has revised meter readings of that time.",
+                "readings_revised": "meter readings or records of that time were revised.",
             },
         ),
         Kind.OBJECTION_ANSWERED: KindWords(
@@ -81,7 +83,6 @@ EN = Words(
                 Sentence("The reasons are in your account, with the objection."),
             ),
             {
-                "partly_upheld": "you are right in part.",
                 "rejected": "the decision stands.",
                 "upheld": "you are right.",
             },
@@ -156,14 +157,16 @@ KO = Words(
             "포인트가 정정되었습니다",
             (
                 Sentence("{period} 산정 결과가 정정되었습니다. 포인트 변동: {points}"),
+                Sentence("계정의 포인트가 정정되었습니다. 포인트 변동: {points}", if_none="period"),
                 Sentence("사유: {reason}"),
-                Sentence("정정 내용이 잘못되었다고 생각하시면 계정의 해당 지급 내역에서 이의를 신청하실 수 있습니다."),
+                Sentence("정정 내용이 잘못되었다고 생각하시면 계정의 해당 거래 내역에서 이의를 신청하실 수 있습니다."),
             ),
             {
-                "mistake": "산정 과정에 착오가 있었습니다.",
-                "objection_upheld": "신청하신 이의가 받아들여졌습니다.",
+                "complaint_upheld": "신청하신 이의가 받아들여졌습니다.",
+                "error": "입력 또는 산정 과정에 착오가 있었습니다.",
+                "goodwill": "운영기관이 고객 배려 차원에서 결정하였습니다.",
                 "other": "운영기관의 결정에 따른 것이며, 자세한 내용은 운영기관에 문의하시기 바랍니다.",
-                "readings_revised": "공급기관이 해당 기간의 검침 자료를 수정하였습니다.",
+                "readings_revised": "해당 기간의 검침 자료 또는 등록 정보가 수정되었습니다.",
             },
         ),
         Kind.OBJECTION_ANSWERED: KindWords(
@@ -173,7 +176,6 @@ KO = Words(
                 Sentence("결정 사유는 계정의 이의신청 내역에서 확인하실 수 있습니다."),
             ),
             {
-                "partly_upheld": "일부 인정되었습니다.",
                 "rejected": "기존 결정이 유지됩니다.",
                 "upheld": "인정되었습니다.",
             },

@@ -27,6 +27,7 @@ _CALLS = {
     "reverse": "ledger_reverse(:household_id, :journal, :seq, :debt_max, :today, :at)",
     "close": "ledger_close(:household_id, :journal, :today, :at)",
 }
+_REVERSIBLE = "('award', 'restatement', 'adjustment', 'redemption')"
 STATEMENTS = {
     name: f"WITH written AS ({_JOURNAL}) SELECT result.* FROM {call} AS result" for name, call in _CALLS.items()
 }
@@ -55,10 +56,10 @@ async def reverse_all(
     session: WriteSession, journal_id: UUID, reversing: UUID, debt_max: int, today: date, at: datetime
 ) -> list[tuple[int, Result]]:
     """Take back each posting of a journal, household by household in their order."""
-    statement = """
+    statement = f"""
         SELECT due.household_id, result.*
         FROM (SELECT household_id, seq FROM posting
-              WHERE journal_id = :journal AND kind IN ('award', 'restatement', 'adjustment', 'redemption')
+              WHERE journal_id = :journal AND kind IN {_REVERSIBLE}
               ORDER BY household_id, seq OFFSET 0) AS due
         CROSS JOIN LATERAL ledger_reverse(due.household_id, :reversing, due.seq, :debt_max, :today, :at) AS result
     """
@@ -121,6 +122,16 @@ async def journal(session: ReadSession, journal_id: UUID) -> Journal | None:
 
 async def reversal_of(session: ReadSession, journal_id: UUID) -> Journal | None:
     return (await session.exec(select(Journal).where(col(Journal.reverses) == journal_id))).one_or_none()
+
+
+async def extent(session: ReadSession, journal_id: UUID) -> tuple[int, int, int]:
+    """Of what can be taken back of a journal: households, postings, and their sum."""
+    statement = f"""
+        SELECT count(DISTINCT household_id), count(*), coalesce(sum(amount), 0)::bigint
+        FROM posting WHERE journal_id = :journal AND kind IN {_REVERSIBLE}
+    """
+    households, postings, points = tuple((await session.sql(statement, {"journal": journal_id})).one())
+    return int(households), int(postings), int(points)
 
 
 async def households_of(session: ReadSession, journal_id: UUID, limit: int) -> list[int]:

@@ -44,6 +44,15 @@ class Moved:
     forgiven: int = 0
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How many households a journal moved, by how many postings, and what these come to."""
+
+    households: int
+    postings: int
+    points: int
+
+
 async def hold_points(
     session: WriteSession, context: Context, household_id: int, points: int, deadline_at: datetime
 ) -> Moved:
@@ -142,6 +151,11 @@ async def require_reversible(session: ReadSession, city_id: int, journal_id: UUI
     if await act_queries.reversal_of(session, journal_id) is not None:
         raise await _reversed(session, journal_id)
     return found
+
+
+async def extent_of(session: ReadSession, journal_id: UUID) -> Extent:
+    """What the taking back of a journal would touch."""
+    return Extent(*await act_queries.extent(session, journal_id))
 
 
 async def book_expiries(

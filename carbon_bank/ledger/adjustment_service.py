@@ -15,7 +15,7 @@ from carbon_bank.foundation.constraints import violated
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
 from carbon_bank.identity.actor import Actor
-from carbon_bank.ledger import act_service, adjustment_queries, budget_service
+from carbon_bank.ledger import act_service, adjustment_queries, budget_service, correction_service
 from carbon_bank.ledger.act_service import Context, Moved
 from carbon_bank.ledger.adjustment_tables import Adjustment as Adjustment
 from carbon_bank.trail.service import Act, record
@@ -102,7 +102,7 @@ async def prepare_reversal(
 async def approve(
     session: WriteSession, actor: Actor, now: datetime, adjustment_id: int, today: date, debt_max: int
 ) -> tuple[Adjustment, list[tuple[int, Moved]]]:
-    """Approve and post an adjustment that somebody else prepared. Returns each account that moved, with what it holds after it.
+    """Approve and post what somebody else prepared, and tell the households. Returns each account that moved, as it stands now.
 
     Raises: NotFound `ledger.unknown_adjustment` (404); Forbidden `ledger.adjustment_own` (403);
             Conflict `ledger.adjustment_state`, `ledger.budget` (409), and what the acts raise.
@@ -127,6 +127,9 @@ async def approve(
     forgiven = sum(each.forgiven for _, each in moved)
     facts = {"points": found.points, "accounts": len(moved), "forgiven": forgiven}
     _record(session, Act.ADJUSTMENT_APPROVED, actor, now, found, facts)
+    await correction_service.tell_corrected(
+        session, now, city_id=found.city_id, journals=[journal_id], reason=found.reason, subject=_name(found)
+    )
     return found, moved
 
 

@@ -231,3 +231,38 @@ async def balance_recorded(session: ReadSession, household_id: int, before: date
         col(Posting.household_id) == household_id, col(Posting.recorded_at) < before
     )
     return int((await session.exec(statement)).one())
+
+
+async def last_recorded(session: ReadSession, household_id: int, before: datetime) -> Posting | None:
+    """The last of an account's postings, by their numbers, that was recorded before a moment."""
+    statement = select(Posting).where(col(Posting.household_id) == household_id, col(Posting.recorded_at) < before)
+    return (await session.exec(statement.order_by(col(Posting.seq).desc()).limit(1))).one_or_none()
+
+
+async def postings_between(
+    session: ReadSession, household_id: int, after_seq: int, last_seq: int, limit: int
+) -> Sequence[Posting]:
+    """Those behind one number up to another, in their order."""
+    statement = select(Posting).where(
+        col(Posting.household_id) == household_id, col(Posting.seq) > after_seq, col(Posting.seq) <= last_seq
+    )
+    return (await session.exec(statement.order_by(col(Posting.seq)).limit(limit))).all()
+
+
+async def journals_about(session: ReadSession, settlement_id: int, subject: str) -> Sequence[UUID]:
+    statement = select(Journal.id).where(col(Journal.settlement_id) == settlement_id, col(Journal.subject) == subject)
+    return (await session.exec(statement)).all()
+
+
+async def corrected(session: WriteSession, journals: Sequence[UUID], reason: str, period: str | None) -> None:
+    """Put the households whose points some journals corrected among those to be told, with what it comes to."""
+    await session.sql(MAKE_NOTICES)
+    statement = f"""
+        INSERT INTO {NOTICES}
+        SELECT household_id, jsonb_strip_nulls(jsonb_build_object(
+                   'points', CAST(sum(amount) AS bigint), 'reason', CAST(:reason AS text), 'period', CAST(:period AS text)))
+        FROM posting
+        WHERE journal_id = ANY(:journals) AND kind IN ('restatement', 'adjustment', 'reversal')
+        GROUP BY household_id HAVING sum(amount) <> 0
+    """
+    await session.sql(statement, {"journals": list(journals), "reason": reason, "period": period})

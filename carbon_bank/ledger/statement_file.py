@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 import pylopdf_fonts_ko
 from fpdf import FPDF
@@ -16,10 +17,11 @@ from fpdf.enums import Align, XPos, YPos
 
 from carbon_bank.foundation.errors import TooLarge
 from carbon_bank.foundation.sheet import safe_cell, sheet_line
-from carbon_bank.ledger.statement_words import WORDS, Language, day_words, entry_words
+from carbon_bank.inbox.languages import Language
+from carbon_bank.ledger.statement_words import WORDS, day_words, entry_words
 
 LINES_MAX = 2000
-CSV_COLUMNS = ("date", "kind", "entry", "belongs_to", "amount", "balance", "held")
+CSV_COLUMNS = ("seq", "date", "kind", "entry", "belongs_to", "amount", "balance", "held", "journal")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,11 @@ class StatementHead:
 
 @dataclass(frozen=True)
 class StatementLine:
-    """One posting. `day`: when it was made, in the city. `belongs_to`: the last day of the months that it is for."""
+    """One posting. `day`: when it was made, in the city. `belongs_to`: the last day of the months that it is for.
+    `forgiven`: what it would have taken beyond `amount`, and did not ask for."""
 
+    seq: int
+    journal_id: UUID
     day: date
     kind: str
     commodity: str | None
@@ -51,6 +56,7 @@ class StatementLine:
     amount: int
     balance: int
     held: int
+    forgiven: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,16 @@ def statement_csv(head: StatementHead, lines: Sequence[StatementLine], language:
     words = WORDS[language]
     yield sheet_line(CSV_COLUMNS)
     yield sheet_line(
-        [head.first_day.isoformat(), "opening", words.opening, "", "", *_texts(head.opening, head.opening_held)]
+        ["", head.first_day.isoformat(), "opening", words.opening, "", "", *_texts(head.opening, head.opening_held), ""]
     )
     for line in lines:
-        entry = safe_cell(entry_words(line.kind, line.commodity, None, language))
-        first = [line.day.isoformat(), line.kind, entry, line.belongs_to.isoformat()]
-        yield sheet_line([*first, *_texts(line.amount, line.balance, line.held)])
+        entry = entry_words(line.kind, line.commodity, None, language)
+        if line.forgiven:
+            entry = f"{entry}; {words.forgiven.format(points=line.forgiven)}"
+        first = [str(line.seq), line.day.isoformat(), line.kind, safe_cell(entry), line.belongs_to.isoformat()]
+        yield sheet_line([*first, *_texts(line.amount, line.balance, line.held), str(line.journal_id)])
     yield sheet_line(
-        [head.last_day.isoformat(), "closing", words.closing, "", "", *_texts(head.closing, head.closing_held)]
+        ["", head.last_day.isoformat(), "closing", words.closing, "", "", *_texts(head.closing, head.closing_held), ""]
     )
 
 
@@ -153,12 +161,18 @@ class _Pages(FPDF):
         first = (head.first_day.isoformat(), words.opening, "", _points(head.opening), _points(head.opening_held))
         self._row(first, _POSTING_WIDTHS)
         for line in lines:
-            self._room(columns, _POSTING_WIDTHS, rows=1)
+            self._room(columns, _POSTING_WIDTHS, rows=2 if line.forgiven else 1)
             belongs_to = None if line.belongs_to == line.day else line.belongs_to
             entry = entry_words(line.kind, line.commodity, belongs_to, self.language)
             amount = _signed(line.amount) if line.amount else ""
-            cells = (line.day.isoformat(), entry, amount, _points(line.balance), _points(line.held))
-            self._row(cells, _POSTING_WIDTHS)
+            self._ink(_TEXT, _INK)
+            self._cells(
+                (line.day.isoformat(), entry, amount, _points(line.balance), _points(line.held)), _POSTING_WIDTHS
+            )
+            if line.forgiven:
+                self._ink(_SMALL, _PALE)
+                self._cells(("", words.forgiven.format(points=_points(line.forgiven)), "", "", ""), _POSTING_WIDTHS)
+            self._rule(_RULE, _POSTING_WIDTHS)
         self._room(columns, _POSTING_WIDTHS, rows=1)
         self._rule(_INK, _POSTING_WIDTHS)
         last = (head.last_day.isoformat(), words.closing, "", _points(head.closing), _points(head.closing_held))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
-Language = Literal["en", "ko"]
+from carbon_bank.inbox.languages import Language
 
 
 @dataclass(frozen=True)
 class Words:
-    """`entries`: what each kind of posting is called. `{...}` are filled in."""
+    """`entries`: what each kind of posting is called; `forgiven`: what is said of points that were not asked back.
+
+    `{...}` are filled in.
+    """
 
     title: str
     member_number: str
@@ -34,12 +36,13 @@ class Words:
     page: str
     of_commodity: str
     belongs_to: str
+    forgiven: str
     commodities: dict[str, str]
     entries: dict[str, str]
 
 
 WORDS: dict[Language, Words] = {
-    "en": Words(
+    Language.EN: Words(
         title="Statement of points",
         member_number="Member number",
         period="Period",
@@ -64,6 +67,7 @@ WORDS: dict[Language, Words] = {
         page="Page {page} of {pages}",
         of_commodity="{entry}: {commodity}",
         belongs_to="{entry}, period to {day}",
+        forgiven="{points} more would have been taken and are not asked back",
         commodities={"electricity": "electricity", "gas": "gas", "water": "water", "combined": "all together"},
         entries={
             "adjustment": "Adjustment by the city",
@@ -75,10 +79,9 @@ WORDS: dict[Language, Words] = {
             "release": "No longer set aside",
             "restatement": "Points corrected",
             "reversal": "Entry reversed",
-            "write_off": "Negative balance waived",
         },
     ),
-    "ko": Words(
+    Language.KO: Words(
         title="포인트 거래내역서",
         member_number="회원번호",
         period="기간",
@@ -103,6 +106,7 @@ WORDS: dict[Language, Words] = {
         page="{pages}쪽 중 {page}쪽",
         of_commodity="{entry}: {commodity}",
         belongs_to="{entry} ({day}까지의 기간)",
+        forgiven="추가 회수 대상 {points}포인트는 면제됨",
         commodities={"electricity": "전기", "gas": "도시가스", "water": "상수도", "combined": "통합"},
         entries={
             "adjustment": "시의 포인트 조정",
@@ -114,7 +118,6 @@ WORDS: dict[Language, Words] = {
             "release": "사용 대기 해제",
             "restatement": "포인트 정정",
             "reversal": "거래 취소",
-            "write_off": "음수 잔액 면제",
         },
     ),
 }

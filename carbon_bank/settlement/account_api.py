@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -93,9 +92,7 @@ async def get_balance(
 ) -> Balance:
     await registry.get_household(session, actor, household_id)
     city = await registry.get_city(session, actor.of_city())
-    end_of_day = datetime.combine(
-        min(day, date.max - timedelta(days=2)) + timedelta(days=1), time(), ZoneInfo(city.time_zone)
-    )
+    end_of_day = clock.day_begins(min(day, date.max - timedelta(days=2)) + timedelta(days=1), city.time_zone)
     points = await ledger.balance_as_of(session, household_id, day, by, end_of_day)
     return Balance(household_id=household_id, day=day, by=by, points=points)
 

@@ -63,9 +63,12 @@ class OwnAward(BaseModel):
 
 
 class Points(BaseModel):
-    """`available` can be spent; `held` is set aside; `debt` is paid off by the next awards."""
+    """`held` is set aside; `debt` is paid off by the next awards."""
 
-    available: int
+    available: int = Field(
+        description="What can be spent today: what remains of the lots that have not expired. Points that expired at midnight are "
+        "gone from here at once; the statement shows their posting within the hour."
+    )
     held: int
     debt: int
     lots: list[Lot] = Field(description="What expires when, the soonest first.")
@@ -128,7 +131,7 @@ async def get_points(session: Reading, now: Now, actor: Member, cursor: Cursor =
     rows = await ledger.statement(session, household_id, int(key[0]) if key else None, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.seq])
     return Points(
-        available=account.available,
+        available=sum(lot.remaining for lot in lots),
         held=account.held,
         debt=account.debt,
         lots=[Lot.model_validate(lot) for lot in lots],

@@ -13,6 +13,7 @@ from carbon_bank.foundation.errors import Conflict
 from carbon_bank.foundation.moments import fixed_moment
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.identity.actor import Actor
+from carbon_bank.ledger import correction_service
 from carbon_bank.ledger import restate_service as ledger
 from carbon_bank.ledger import service as accounts
 from carbon_bank.ledger.act_service import Context
@@ -161,7 +162,7 @@ async def post_bucket(
 
 
 async def finish_posting(session: WriteSession, actor: Actor, now: datetime, restatement_id: int) -> Posted:
-    """Compare the ledger with what was to be posted, and close the restatement.
+    """Compare the ledger with what was to be posted, close the restatement, and tell the households whose points it changed.
 
     Raises: Conflict `restatement.books_differ` (409): nothing is closed, and the numbers say by how much.
     """
@@ -179,6 +180,15 @@ async def finish_posting(session: WriteSession, actor: Actor, now: datetime, res
         found.state, found.posted_at = State.POSTED.value, now
         facts = {"postings": awards, "more": more, "less": less}
         note(session, Act.RESTATEMENT_POSTED, actor, now, found, facts)
+        settlement = await _settlement(session, found)
+        await correction_service.tell_restated(
+            session,
+            now,
+            city_id=found.city_id,
+            settlement_id=found.settlement_id,
+            period=settlement.period,
+            subject=name_of(found),
+        )
     return stands
 
 

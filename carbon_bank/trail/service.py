@@ -30,6 +30,8 @@ class Act(StrEnum):
     HOUSEHOLD_ADDED = "household.added"
     INBOX_PREFERENCE_SET = "inbox.preference_set"
     METER_ADDED = "meter.added"
+    OBJECTION_ANSWERED = "objection.answered"
+    OBJECTION_RAISED = "objection.raised"
     PAYOUT_ACCOUNT_REMOVED = "payout.account_removed"
     PAYOUT_ACCOUNT_SET = "payout.account_set"
     PAYOUT_APPROVED = "payout.approved"

@@ -109,9 +109,11 @@ def test_a_correction_says_how_many_for_which_period_why_and_how_to_object() -> 
     facts = {"period": "2026-H1", "points": -1200, "reason": "readings_revised"}
     assert tell(Kind.CORRECTION, facts, Language.EN).sentences == (
         "Your results for the first half of 2026 were corrected. Your account changes by −1,200 points.",
-        "Why: your utility has revised meter readings of that time.",
-        "If you think that this is wrong, you can object to it in your account, at the award in question.",
+        "Why: meter readings or records of that time were revised.",
+        "If you think that this is wrong, you can object to it in your account, at the entry in question.",
     )
+    adjusted = tell(Kind.CORRECTION, {"points": 5, "reason": "goodwill"}, Language.EN)
+    assert adjusted.sentences[0] == "Your account was corrected. It changes by +5 points."
     assert "+300포인트" in tell(Kind.CORRECTION, facts | {"points": 300}, Language.KO).sentences[0]
 
 

@@ -204,6 +204,9 @@ def test_each_posting_has_two_sides_that_sum_to_zero(owner: psycopg.Connection, 
     assert issued == [{"sum": -230}]
 
 
+SPREAD = ["account", "posting", "lot", "lot_use", "hold", "kept_answer", "objection"]
+
+
 def test_every_key_leads_with_the_household_so_that_the_tables_can_be_spread_over_nodes(
     owner: psycopg.Connection,
 ) -> None:
@@ -212,14 +215,15 @@ def test_every_key_leads_with_the_household_so_that_the_tables_can_be_spread_ove
         """
         SELECT conname AS name, attname AS leads_with FROM pg_constraint
         JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
-        WHERE conrelid IN ('account'::regclass, 'posting'::regclass, 'lot'::regclass, 'lot_use'::regclass)
-          AND contype IN ('p', 'u', 'f')
+        WHERE conrelid = ANY(%s::regclass[]) AND contype IN ('p', 'u', 'f')
         UNION
         SELECT relname, attname FROM pg_index
         JOIN pg_class ON pg_class.oid = indexrelid
         JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
-        WHERE indrelid IN ('account'::regclass, 'posting'::regclass, 'lot'::regclass, 'lot_use'::regclass) AND indisunique
+        WHERE indrelid = ANY(%s::regclass[]) AND indisunique
         """,
+        SPREAD,
+        SPREAD,
     )
     assert {key["name"] for key in keys} >= {
         *("account_pkey", "posting_pkey", "posting_award_key", "lot_pkey", "lot_use_pkey"),

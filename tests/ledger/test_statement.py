@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
 
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import NotFound
+from carbon_bank.ledger import act_service as acts
+from carbon_bank.ledger import restate_service
 from carbon_bank.ledger import service as ledger
-from tests.ledger.books import found_accounts, grant, put_into_debt
+from carbon_bank.ledger.act_service import Context
+from tests.ledger.books import fill_grants, found_accounts, grant, put_into_debt
 
 
 @pytest.fixture
@@ -58,6 +61,92 @@ async def test_the_balance_of_a_day_by_the_month_it_belongs_to_and_by_when_it_wa
         assert await ledger.balance_as_of(session, households[0], day, "effective", end_of_day) == effective
         assert await ledger.balance_as_of(session, households[0], day, "recorded", end_of_day) == recorded
         assert await ledger.balance_as_of(session, households[1], day, "effective", end_of_day) == 0
+
+
+PERIOD_END = date(2025, 12, 31)
+
+
+def on(city_id: int, month: int, day: int) -> Context:
+    now = datetime(2026, month, day, 9, tzinfo=UTC)
+    return Context(city_id, "person:1", now, now.date())
+
+
+async def live_through_everything(database: Database, home: int, city_id: int) -> None:
+    """A posting of every kind: 200 points awarded, and an account that is closed in the end."""
+    awards = (("gas", 100, date(2026, 6, 30)), ("water", 60, None), ("electricity", 40, None))
+    for number, (commodity, points, expires_on) in enumerate(awards, start=1):
+        async with database.write() as session:
+            now = on(city_id, 3, 10).now
+            await grant(session, [(home, commodity, points)], number, now=now, expires_on=expires_on)
+    async with database.write() as session:
+        first = on(city_id, 4, 1)
+        held = await acts.hold_points(session, first, home, 50, first.now + timedelta(days=9))
+        void = await acts.hold_points(session, first, home, 5, first.now + timedelta(days=9))
+        await acts.void_hold(session, first, home, void.seq)
+        spent = await acts.spend_hold(session, on(city_id, 4, 2), home, held.seq, 30)
+        await acts.book_expiries(session, on(city_id, 7, 5), 0, 10)
+        await fill_grants(session, [(home, "water", -20)])
+        await restate_service.post_differences(
+            session,
+            on(city_id, 8, 1),
+            settlement_id=2,
+            restatement_id=1,
+            effective_on=PERIOD_END,
+            expires_on=None,
+            debt_max=99,
+        )
+        await acts.adjust(session, on(city_id, 8, 10), home, 5, None, 99)
+        await acts.adjust(session, on(city_id, 8, 15), home, -70, None, 99)
+    async with database.write() as session:
+        electricity = (await ledger.statement(session, home, 4, 1))[0].journal_id
+        await acts.reverse_journal(session, on(city_id, 9, 1), electricity, 99)
+        await acts.reverse_journal(session, on(city_id, 9, 2), spent.journal_id, 99)
+        await acts.adjust(session, on(city_id, 9, 20), home, 8, None, 99)
+        await acts.close_account(session, on(city_id, 10, 1), home)
+
+
+async def test_both_balances_are_right_with_every_kind_of_posting(
+    database: Database, owner: psycopg.Connection, households: list[int]
+) -> None:
+    (city_id,) = owner.execute("SELECT id FROM city").fetchone() or (0,)
+    home = households[0]
+    await live_through_everything(database, home, city_id)
+    kinds = {kind for (kind,) in owner.execute("SELECT kind FROM posting")}
+    assert kinds == {
+        "adjustment", "award", "closing", "expiry", "hold", "redemption", "release", "restatement", "reversal",
+    }  # fmt: skip
+    by_effective = {
+        "2025-12-30": 0,
+        "2025-12-31": 140,  # 200 awarded; a restatement of -20 and a reversal of -40 belong to the same day
+        "2026-04-02": 140,  # 30 spent, and given back as if on that day
+        "2026-06-30": 140,
+        "2026-07-01": 65,  # 70 expired; of the 30 given back 25 paid off debt, and 5 expired with their lot
+        "2026-08-10": 70,
+        "2026-08-15": 0,
+        "2026-09-20": 8,
+        "2026-10-01": 0,
+    }
+    by_recorded = {
+        "2026-03-09": 0,
+        "2026-03-10": 200,
+        "2026-04-02": 170,
+        "2026-07-04": 170,
+        "2026-07-05": 100,
+        "2026-08-01": 80,
+        "2026-08-10": 85,
+        "2026-08-15": 15,
+        "2026-09-01": -25,  # the reversal found 15, and left a debt
+        "2026-09-02": 5,
+        "2026-09-20": 8,
+        "2026-10-01": 0,
+    }
+    async with database.read() as session:
+        for text, points in by_effective.items():
+            day = date.fromisoformat(text)
+            assert await ledger.balance_as_of(session, home, day, "effective", datetime.now(UTC)) == points, text
+        for text, points in by_recorded.items():
+            end = datetime.combine(date.fromisoformat(text), datetime.max.time(), UTC)
+            assert await ledger.balance_as_of(session, home, end.date(), "recorded", end) == points, text
 
 
 async def test_a_day_ends_before_what_is_recorded_at_its_end(database: Database, households: list[int]) -> None:
@@ -118,7 +207,7 @@ async def test_a_lot_can_be_spent_through_its_last_day_and_no_longer_whatever_wa
         lots = await ledger.spendable_lots(session, households[0], today)
         account = await ledger.get_account(session, households[0])
     assert [lot.granted for lot in lots] == spendable
-    assert account.available == 1110, "nothing books an expiry yet"
+    assert account.available == 1110, "nothing has booked an expiry"
 
 
 async def test_a_lot_that_is_used_up_is_not_shown(

@@ -79,6 +79,12 @@ async def test_the_difference_is_posted_and_what_was_posted_stands(
     }
     assert [row for row in after["posting"] if row in before["posting"]] == before["posting"]
     assert len(after["posting"]) == len(before["posting"]) + 2
+    told = rows(owner, "SELECT household_id, facts FROM notification WHERE kind = 'correction' ORDER BY household_id")
+    facts = {"period": "2024-H1", "reason": "readings_revised"}
+    assert told == [
+        {"household_id": homes[0], "facts": facts | {"points": more}},
+        {"household_id": homes[8], "facts": facts | {"points": -less}},
+    ]
     due = await client.get("/v1/restatements/due", headers=small_city.bearer("operator"))
     assert due.json() == [], "what the restatement has seen is due no more"
 
