@@ -299,6 +299,7 @@ def upgrade() -> None:
     op.create_index('redemption_due_idx', 'redemption', ['deadline_at'], unique=False, postgresql_where=sa.text("state IN ('held', 'fulfilling')"))
     op.create_index('redemption_household_idx', 'redemption', ['household_id', 'id'], unique=False)
     op.create_index('redemption_occasion_key', 'redemption', ['household_id', 'occasion'], unique=True, postgresql_where=sa.text('occasion IS NOT NULL'))
+    op.create_index('redemption_journal_key', 'redemption', ['journal_id'], unique=True, postgresql_where=sa.text('journal_id IS NOT NULL'))
     op.create_index('redemption_pickup_key', 'redemption', ['pickup_hash'], unique=True, postgresql_where=sa.text('pickup_hash IS NOT NULL'))
     op.create_index('redemption_reward_open_idx', 'redemption', ['reward_id', 'id'], unique=False, postgresql_where=sa.text("state IN ('held', 'fulfilling')"))
     op.create_table('payout_payment',

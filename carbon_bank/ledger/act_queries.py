@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.ledger.grants import GRANTS
-from carbon_bank.ledger.tables import Hold, Journal, Posting
+from carbon_bank.ledger.tables import Hold, Journal
 
 _JOURNAL = """
     INSERT INTO journal (id, city_id, kind, settlement_id, by, recorded_at, household_id, subject, reason, reverses)
@@ -134,17 +134,6 @@ async def extent(session: ReadSession, journal_id: UUID) -> tuple[int, int, int]
     return int(households), int(postings), int(points)
 
 
-async def households_of(session: ReadSession, journal_id: UUID, limit: int) -> list[int]:
-    """The households with a posting in a journal, up to so many."""
-    statement = select(Posting.household_id).where(col(Posting.journal_id) == journal_id).distinct().limit(limit)
-    return list((await session.exec(statement)).all())
-
-
 async def hold(session: ReadSession, household_id: int, hold_id: int) -> Hold | None:
     statement = select(Hold).where(col(Hold.household_id) == household_id, col(Hold.hold_id) == hold_id)
     return (await session.exec(statement)).one_or_none()
-
-
-async def open_holds(session: ReadSession, household_id: int) -> list[Hold]:
-    statement = select(Hold).where(col(Hold.household_id) == household_id, col(Hold.ended_seq).is_(None))
-    return list((await session.exec(statement.order_by(col(Hold.hold_id)))).all())

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from carbon_bank.foundation import jobs
 from carbon_bank.foundation.constraints import violated
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -29,6 +30,7 @@ class Reason(StrEnum):
 
 
 POINTS_MAX = 10**9
+TAKEN_BACK_TASK = "ledger.redemption_taken_back"
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,11 @@ async def approve(
         )
     context = Context(found.city_id, actor.subject, now, today, _name(found), found.reason_text)
     if found.reverses is not None:
+        was = await act_service.require_reversible(session, found.city_id, found.reverses)
         moved = await act_service.reverse_journal(session, context, found.reverses, debt_max)
         journal_id = moved[0][1].journal_id
+        if was.kind == "redemption":  # the rewards lie above: they are told by a job
+            await jobs.enqueue(session, TAKEN_BACK_TASK, {"journal_id": str(was.id)}, _name(found))
     else:
         assert found.household_id is not None and found.points is not None
         if found.points > 0:

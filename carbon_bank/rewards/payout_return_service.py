@@ -16,12 +16,12 @@ from carbon_bank.foundation.errors import Conflict, Fault, Refusal
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger.act_service import Context, reverse_journal
 from carbon_bank.registry import service as registry
-from carbon_bank.rewards import catalogue_queries, news_service, payout_service
+from carbon_bank.rewards import news_service, payout_service
 from carbon_bank.rewards import payout_queries as queries
 from carbon_bank.rewards import redemption_queries as redemptions
 from carbon_bank.rewards.bank_return import BankReturn, Mark, Outcome, follow
 from carbon_bank.rewards.payout_tables import PayoutPayment, PayoutRun
-from carbon_bank.rewards.redemption_end_service import fulfil, give_back, opened
+from carbon_bank.rewards.redemption_end_service import fulfil, give_back, mark_returned, opened
 from carbon_bank.rewards.redemption_states import Reason, RedemptionState
 from carbon_bank.trail.service import Act, record
 
@@ -183,14 +183,8 @@ async def _take_back(
     today = clock.local_day(now, city.time_zone)
     context = Context(row.city_id, actor.subject, now, today, f"redemption:{redemption_id}", reason.value)
     await reverse_journal(session, context, row.journal_id, 0)
-    row.returned_at, row.reason, row.reason_text = now, reason.value, words
-    await session.flush()
-    subject = f"redemption:{redemption_id}"
-    record(
-        session, Act.REDEMPTION_RETURNED, by=actor.subject, at=now, subject=subject, city_id=row.city_id, reason=words
-    )
+    await mark_returned(session, actor.subject, now, row, reason, words)
     await news_service.tell_returned(session, now, row)
-    await catalogue_queries.return_stock(session, row.reward_id)
 
 
 async def _close(session: WriteSession, actor: Actor, now: datetime, run: PayoutRun) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
@@ -93,6 +94,24 @@ async def give_back(
     if one.reward.stock is not None:
         await catalogue_queries.return_stock(session, row.reward_id)
     return row
+
+
+async def mark_returned(
+    session: WriteSession, by: str, now: datetime, row: Redemption, reason: Reason, words: str
+) -> None:
+    """Note that the points of a fulfilled redemption came back; what it took out of stock does, too."""
+    row.returned_at, row.reason, row.reason_text = now, reason.value, words
+    await session.flush()
+    _record(session, Act.REDEMPTION_RETURNED, row, by, now, words, {})
+    await catalogue_queries.return_stock(session, row.reward_id)
+
+
+async def taken_back(session: WriteSession, by: str, now: datetime, journal_id: UUID) -> None:
+    """An adjustment took back the journal of a redemption: its points are with the household already."""
+    redemption_id = await queries.by_journal(session, journal_id)
+    row = None if redemption_id is None else await queries.lock(session, redemption_id)
+    if row is not None and row.returned_at is None:
+        await mark_returned(session, by, now, row, Reason.OTHER, "taken back by the city")
 
 
 async def cancel(session: WriteSession, actor: Actor, now: datetime, redemption_id: int) -> Redemption:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlmodel import col, func, select
 
@@ -43,6 +44,11 @@ async def lock(session: WriteSession, redemption_id: int) -> Redemption | None:
     """Before the account of its household, always."""
     query = select(Redemption).where(col(Redemption.id) == redemption_id).with_for_update(key_share=True)
     return (await session.exec(query.execution_options(populate_existing=True))).one_or_none()
+
+
+async def by_journal(session: ReadSession, journal_id: UUID) -> int | None:
+    query = select(Redemption.id).where(col(Redemption.journal_id) == journal_id)
+    return (await session.exec(query)).one_or_none()
 
 
 async def by_pickup(session: ReadSession, city_id: int, hashes: Sequence[bytes]) -> int | None:

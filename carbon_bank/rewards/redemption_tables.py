@@ -44,6 +44,7 @@ class Redemption(SQLModel, table=True):
         Index("redemption_due_idx", "deadline_at", postgresql_where=_OPEN),
         Index("redemption_occasion_key", "household_id", "occasion", unique=True,
               postgresql_where=text("occasion IS NOT NULL")),
+        Index("redemption_journal_key", "journal_id", unique=True, postgresql_where=text("journal_id IS NOT NULL")),
         Index("redemption_pickup_key", "pickup_hash", unique=True, postgresql_where=text("pickup_hash IS NOT NULL")),
     )  # fmt: skip
 

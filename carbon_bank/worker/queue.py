@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from uuid import UUID
 
 import procrastinate
 import structlog
@@ -13,6 +14,7 @@ from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
 from carbon_bank.foundation.jobs import CALLS, QUEUE
 from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.inbox.languages import Language
+from carbon_bank.ledger.adjustment_service import TAKEN_BACK_TASK
 from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
 from carbon_bank.settings import Settings
@@ -26,7 +28,7 @@ from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.retries import Retries, given_up_by
-from carbon_bank.worker.rewards import look_after_rewards, pay_out_daily, pay_out_settlement
+from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
@@ -120,6 +122,10 @@ def _add_telling(app: procrastinate.App, database: Database, settings: Settings)
 
 
 def _add_rewards(app: procrastinate.App, database: Database, sealer: Sealer) -> None:
+    @app.task(name=TAKEN_BACK_TASK, queue=QUEUE, retry=RETRIES)
+    async def redemption_taken_back(journal_id: str) -> None:
+        await note_taken_back(database, UUID(journal_id))
+
     @app.periodic(cron=EVERY_FIVE_MINUTES)
     @app.task(name="rewards.look_after", queue=QUEUE, queueing_lock="rewards.look_after")
     async def look_after(timestamp: int) -> None:

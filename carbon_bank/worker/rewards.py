@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -14,7 +15,7 @@ from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.identity.actor import WORKER
 from carbon_bank.ledger import answer_service
 from carbon_bank.registry import service as registry
-from carbon_bank.rewards import choice_service, expiry_service
+from carbon_bank.rewards import choice_service, expiry_service, redemption_end_service
 from carbon_bank.rewards.choice_service import Due
 from carbon_bank.settlement import service as settlements
 
@@ -47,6 +48,12 @@ async def look_after_rewards(database: Database, sealer: Sealer, moment: Moment 
         async with database.write() as session:
             if not await answer_service.purge_answers(session, moment()):
                 return ended
+
+
+async def note_taken_back(database: Database, journal_id: UUID, moment: Moment = clock.now) -> None:
+    """A redemption whose points were taken back by an adjustment is noted as returned."""
+    async with database.write() as session:
+        await redemption_end_service.taken_back(session, WORKER.subject, moment(), journal_id)
 
 
 async def pay_out_settlement(database: Database, sealer: Sealer, settlement_id: int, moment: Moment = clock.now) -> int:

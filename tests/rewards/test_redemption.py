@@ -7,10 +7,12 @@ from datetime import timedelta
 import psycopg
 from fastapi import FastAPI
 
+from carbon_bank import worker
 from carbon_bank.foundation import clock, web
 from carbon_bank.identity import service as identity
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
+from carbon_bank.ledger.adjustment_service import TAKEN_BACK_TASK
 from tests.rewards.shop import Shop, all_rows, problem
 
 
@@ -175,3 +177,25 @@ async def test_the_same_key_is_the_same_redemption(shop: Shop, owner: psycopg.Co
     await shop.grant(shop.city.alder, 500)
     assert (await shop.ask(cause, 500, key="again")).status_code == 201
     assert (await shop.ask(cause, 5, key="abc", name="birch")).status_code == 409  # the key is another household's own
+
+
+async def test_an_adjustment_that_takes_back_a_redemption_returns_its_points_and_its_stock(
+    shop: Shop, owner: psycopg.Connection
+) -> None:
+    card = await shop.reward("partner", points=20, stock=5)
+    made = await shop.redeem(card)
+    await shop.send("partner", "POST", f"/v1/partner/redemptions/{made['id']}/confirm", {})
+    journal = owner.execute("SELECT journal_id FROM redemption WHERE id = %s", [made["id"]]).fetchone()
+    assert journal is not None
+    why = {"reason": "error", "reason_text": "the card never came"}
+    asked = await shop.send("operator", "POST", f"/v1/journals/{journal[0]}/reversal", why)
+    approved = await shop.send("approver", "POST", f"/v1/adjustments/{asked.json()['id']}/approve", {})
+    assert approved.status_code == 200, approved.text
+    waiting = owner.execute("SELECT args FROM procrastinate_jobs WHERE task_name = %s", [TAKEN_BACK_TASK]).fetchall()
+    assert waiting == [({"journal_id": str(journal[0])},)]
+    for _ in range(2):  # run again, it does nothing
+        await worker.note_taken_back(shop.database, journal[0])
+    seen = await shop.own(made["id"])
+    assert (seen["state"], seen["returned_at"] is not None) == ("fulfilled", True)
+    assert await shop.balance() == (1000, 0)
+    assert (await shop.get("alder", f"/v1/rewards/{card}"))["stock"] == 5
