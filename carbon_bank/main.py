@@ -24,6 +24,17 @@ from carbon_bank.programme import api as programme
 from carbon_bank.readings import api as readings
 from carbon_bank.readings import coverage_api, import_api, mapping_api, quarantine_api
 from carbon_bank.registry import api as registry
+from carbon_bank.rewards import (
+    catalogue_api,
+    choice_api,
+    partner_api,
+    payout_account_api,
+    payout_api,
+    redemption_api,
+    redemption_desk_api,
+    terms_api,
+    voucher_api,
+)
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import (
     account_api,
@@ -62,6 +73,15 @@ ROOMS = (
     inbox,
     mail_api,
     webhooks,
+    catalogue_api,
+    voucher_api,
+    terms_api,
+    redemption_api,
+    redemption_desk_api,
+    partner_api,
+    payout_account_api,
+    payout_api,
+    choice_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -110,7 +130,13 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.language = Language(settings.language)
     app.state.sends_mail = worker.mailer_of(settings) is not None
     file_limit = Limit(settings.import_bytes_max + FORM_BYTES, "CARBON_BANK_IMPORT_BYTES_MAX")
-    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads={"/v1/imports": file_limit})
+    small_files = Limit(settings.file_bytes_max, "CARBON_BANK_FILE_BYTES_MAX")
+    uploads = {
+        "/v1/imports": file_limit,
+        "/v1/payouts/{run_id}/return": small_files,
+        "/v1/rewards/{reward_id}/vouchers": small_files,
+    }
+    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads=uploads)
     problems.install(app)
     for room in ROOMS:
         app.include_router(room.router)

@@ -24,6 +24,7 @@ from carbon_bank.programme import tables as programme_tables
 from carbon_bank.readings import import_tables, mapping_tables, quarantine_tables
 from carbon_bank.readings import tables as readings_tables
 from carbon_bank.registry import tables as registry_tables
+from carbon_bank.rewards import catalogue_tables, payout_tables, redemption_tables
 from carbon_bank.settlement import restate_tables
 from carbon_bank.settlement import tables as settlement_tables
 from carbon_bank.trail import tables as trail_tables
@@ -48,6 +49,9 @@ ROOMS = (
     programme_tables,
     settlement_tables,
     restate_tables,
+    catalogue_tables,
+    redemption_tables,
+    payout_tables,
 )
 
 POSTGRES_VERSION_MIN = 15

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     work_inside: bool = Field(True, description="Whether `serve` also works the background jobs.")
     pool_size: int = Field(10, ge=1, le=200, description="Database connections for writing, and as many for reading.")
     body_bytes_max: int = Field(4 * 2**20, ge=1024, description="Largest request body, in bytes.")
+    file_bytes_max: int = Field(
+        64 * 2**20, ge=1024, description="Largest file of voucher codes, or of a bank about a payout run, in bytes."
+    )
     import_bytes_max: int = Field(2 * 2**30, ge=1024, description="Largest file of readings, in bytes as it is sent.")
     import_keep_days: int = Field(
         30, ge=1, description="Days for which the original of an import is kept after its end."

@@ -24,6 +24,7 @@ from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.kinds import Kind
 from carbon_bank.programme.policy import load_shipped
 from tests.readings.sending import row
+from tests.rewards.shop import ACCOUNT, Shop
 from tests.settlement.town import adopt
 from tests.small_city import NOW, SmallCity
 
@@ -38,6 +39,8 @@ FRAMEWORK = {
 """The documentation pages, which the framework serves."""
 
 ROUTES: dict[str, Permission | None] = {
+    "DELETE /v1/me/payout-account": P.OWN_WRITE,
+    "DELETE /v1/me/payout-choice": P.OWN_WRITE,
     "DELETE /v1/webhooks/endpoints/{endpoint_id}": P.WEBHOOKS_WRITE,
     "GET /": None,
     "GET /.well-known/jwks.json": None,
@@ -61,17 +64,26 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/imports": P.READINGS_READ,
     "GET /v1/imports/{import_id}": P.READINGS_READ,
     "GET /v1/imports/{import_id}/rejections": P.READINGS_READ,
+    "GET /v1/inbox/mail": P.INBOX_READ,
     "GET /v1/mappings": P.READINGS_READ,
     "GET /v1/mappings/{name}": P.READINGS_READ,
-    "GET /v1/inbox/mail": P.INBOX_READ,
     "GET /v1/me": P.OWN_READ,
     "GET /v1/me/awards": P.OWN_READ,
     "GET /v1/me/inbox": P.OWN_READ,
     "GET /v1/me/outlook": P.OWN_READ,
+    "GET /v1/me/payout-account": P.OWN_READ,
+    "GET /v1/me/payout-choice": P.OWN_READ,
     "GET /v1/me/points": P.OWN_READ,
     "GET /v1/me/preferences": P.OWN_READ,
+    "GET /v1/me/redemptions": P.OWN_READ,
+    "GET /v1/me/redemptions/{redemption_id}": P.OWN_READ,
     "GET /v1/me/usage": P.OWN_READ,
     "GET /v1/meters": P.REGISTRY_READ,
+    "GET /v1/partner/redemptions": P.REDEMPTION_FULFIL,
+    "GET /v1/partner/redemptions/{redemption_id}": P.REDEMPTION_FULFIL,
+    "GET /v1/payouts": P.REDEMPTION_READ,
+    "GET /v1/payouts/{run_id}": P.REDEMPTION_READ,
+    "GET /v1/payouts/{run_id}/payments": P.REDEMPTION_READ,
     "GET /v1/policies": None,
     "GET /v1/policies/comparisons": P.POLICY_READ,
     "GET /v1/policies/comparisons/{comparison_id}": P.POLICY_READ,
@@ -81,10 +93,16 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/policies/{reference}/page": None,
     "GET /v1/quarantine": P.READINGS_READ,
     "GET /v1/readings": P.READINGS_READ,
+    "GET /v1/redemptions": P.REDEMPTION_READ,
+    "GET /v1/redemptions/{redemption_id}": P.REDEMPTION_READ,
     "GET /v1/restatements": P.SETTLEMENT_READ,
     "GET /v1/restatements/{restatement_id}": P.SETTLEMENT_READ,
     "GET /v1/restatements/{restatement_id}/awards": P.SETTLEMENT_READ,
     "GET /v1/restatements/due": P.SETTLEMENT_READ,
+    "GET /v1/reward-terms": P.REDEMPTION_READ,
+    "GET /v1/reward-terms/in-force": P.REWARDS_READ,
+    "GET /v1/rewards": P.REWARDS_READ,
+    "GET /v1/rewards/{reward_id}": P.REWARDS_READ,
     "GET /v1/settlements": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}": P.SETTLEMENT_READ,
     "GET /v1/settlements/{settlement_id}/awards": P.SETTLEMENT_READ,
@@ -116,15 +134,34 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/journals/{journal_id}/reversal": P.ADJUSTMENT_PREPARE,
     "POST /v1/me/inbox/read-all": P.OWN_WRITE,
     "POST /v1/me/inbox/{notification_id}/read": P.OWN_WRITE,
+    "POST /v1/me/redemptions": P.OWN_WRITE,
+    "POST /v1/me/redemptions/{redemption_id}/cancel": P.OWN_WRITE,
     "POST /v1/meters": P.REGISTRY_WRITE,
+    "POST /v1/partner/pickups": P.REDEMPTION_FULFIL,
+    "POST /v1/partner/redemptions/{redemption_id}/accept": P.REDEMPTION_FULFIL,
+    "POST /v1/partner/redemptions/{redemption_id}/confirm": P.REDEMPTION_FULFIL,
+    "POST /v1/partner/redemptions/{redemption_id}/refuse": P.REDEMPTION_FULFIL,
+    "POST /v1/payouts": P.PAYOUT_PREPARE,
+    "POST /v1/payouts/{run_id}/approve": P.PAYOUT_APPROVE,
+    "POST /v1/payouts/{run_id}/file": P.PAYOUT_PREPARE,
+    "POST /v1/payouts/{run_id}/return": P.PAYOUT_PREPARE,
+    "POST /v1/payouts/{run_id}/withdraw": P.PAYOUT_PREPARE,
     "POST /v1/people": P.PEOPLE_WRITE,
     "POST /v1/policies/compare": P.POLICY_PREPARE,
     "POST /v1/quarantine/{row_id}/drop": P.READINGS_REVIEW,
     "POST /v1/quarantine/{row_id}/release": P.READINGS_REVIEW,
     "POST /v1/readings": P.READINGS_WRITE,
+    "POST /v1/redemptions/{redemption_id}/refuse": P.REDEMPTION_REVIEW,
     "POST /v1/restatements/{restatement_id}/approve": P.SETTLEMENT_APPROVE,
     "POST /v1/restatements/{restatement_id}/post": P.SETTLEMENT_POST,
     "POST /v1/restatements/{restatement_id}/withdraw": P.SETTLEMENT_PREPARE,
+    "POST /v1/reward-terms": P.REWARDS_WRITE,
+    "POST /v1/reward-terms/{terms_id}/approve": P.REWARDS_APPROVE,
+    "POST /v1/rewards": P.REWARDS_WRITE,
+    "POST /v1/rewards/{reward_id}/activate": P.REWARDS_WRITE,
+    "POST /v1/rewards/{reward_id}/end": P.REWARDS_WRITE,
+    "POST /v1/rewards/{reward_id}/stock": P.REWARDS_WRITE,
+    "POST /v1/rewards/{reward_id}/vouchers": P.REWARDS_WRITE,
     "POST /v1/settlements": P.SETTLEMENT_PREPARE,
     "POST /v1/settlements/{settlement_id}/approve": P.SETTLEMENT_APPROVE,
     "POST /v1/settlements/{settlement_id}/post": P.SETTLEMENT_POST,
@@ -140,7 +177,10 @@ ROUTES: dict[str, Permission | None] = {
     "POST /v1/webhooks/endpoints/{endpoint_id}/test": P.WEBHOOKS_WRITE,
     "PUT /v1/adoptions/{adoption_id}": P.POLICY_PREPARE,
     "PUT /v1/mappings/{name}": P.READINGS_WRITE,
+    "PUT /v1/me/payout-account": P.OWN_WRITE,
+    "PUT /v1/me/payout-choice": P.OWN_WRITE,
     "PUT /v1/me/preferences": P.OWN_WRITE,
+    "PUT /v1/rewards/{reward_id}": P.REWARDS_WRITE,
 }
 GUARDED = {route: permission for route, permission in ROUTES.items() if permission is not None}
 NO_OBJECT = 2**40
@@ -273,9 +313,13 @@ NOTHING: dict[str, int | str] = {
     "name": "nothing",
     "restatement_id": NO_OBJECT,
     "notification_id": NO_OBJECT,
+    "redemption_id": NO_OBJECT,
+    "reward_id": NO_OBJECT,
     "row_id": NO_OBJECT,
+    "run_id": NO_OBJECT,
     "settlement_id": NO_OBJECT,
     "tenure_id": NO_OBJECT,
+    "terms_id": NO_OBJECT,
 }
 WHY = {"reason": "error", "reason_text": "entered twice"}
 DRAFT = {"policy": "korea-carbon-point@2024", "active_from": "2027-01-01"}
@@ -293,6 +337,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /v1/adoptions/{adoption_id}": DRAFT,
     "POST /v1/quarantine/{row_id}/drop": {"reason": "not a customer any more"},
     "POST /v1/quarantine/{row_id}/release": {"reason": "looked at the meter"},
+    "POST /v1/partner/redemptions/{redemption_id}/refuse": {"words": "not in stock"},
+    "POST /v1/payouts/{run_id}/approve": {"digest": "0" * 64},
+    "POST /v1/payouts/{run_id}/withdraw": {"reason": "prepared by mistake"},
+    "POST /v1/redemptions/{redemption_id}/refuse": {"words": "the partner has closed"},
+    "POST /v1/rewards/{reward_id}/stock": {"change": 1},
+    "PUT /v1/rewards/{reward_id}": {"channel": "donation", "name": {"en": "Trees"}, "points": 1},
     "POST /v1/restatements/{restatement_id}/withdraw": {"reason": "prepared by mistake"},
     "POST /v1/settlements/{settlement_id}/restatements": {"reason": "a meter was misread"},
     "POST /v1/settlements/{settlement_id}/withdraw": {"reason": "prepared by mistake"},
@@ -397,6 +447,13 @@ async def objects(
     delivery = await client.post(tested, headers=small_city.bearer("elec"))
     assert delivery.status_code == 202, delivery.text
     waiting = await client.get("/v1/quarantine", headers=small_city.bearer("operator"))
+    shop = Shop(client, database, small_city)
+    terms = await shop.terms()
+    await shop.grant(small_city.alder, 500)
+    await shop.do("alder", "/v1/me/payout-account", ACCOUNT, method="PUT")
+    await shop.redeem(await shop.reward("bank_transfer"))
+    run = await shop.do("operator", "/v1/payouts", {"execute_on": "2026-12-15"}, 201)
+    card = await shop.reward("partner")
     return {
         "adjustment_id": adjustment.json()["id"],
         "adoption_id": drafted.json()["id"],
@@ -415,9 +472,13 @@ async def objects(
             [small_city.city_id, settlement],
         ),
         "notification_id": told.json()["items"][0]["id"],
+        "redemption_id": (await shop.redeem(card))["id"],
+        "reward_id": card,
         "row_id": waiting.json()["items"][0]["id"],
+        "run_id": run["id"],
         "settlement_id": settlement,
         "tenure_id": tenure,
+        "terms_id": terms,
     }
 
 
@@ -444,7 +505,7 @@ async def test_the_citys_own_staff_finds_the_same_things(
     client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int | str]
 ) -> None:
     for route in OBJECTS:
-        staff = (Role.OPERATOR, Role.APPROVER, Role.UTILITY, Role.HOUSEHOLD)
+        staff = (Role.OPERATOR, Role.APPROVER, Role.UTILITY, Role.HOUSEHOLD, Role.PARTNER)
         role = next(each for each in staff if GUARDED[route] in ROLE_PERMISSIONS[each])
         answer = await send(client, route, small_city.bearer(ROLE_NAMES[role]), **objects)
         assert answer.status_code in {200, 201, 202, 409}, (route, answer.text)

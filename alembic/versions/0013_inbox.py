@@ -1,4 +1,4 @@
-"""Notifications to households, how each wants to be told, and mails; lots by the day on which they expire
+"""Notifications to households, how each wants to be told, and mails
 
 Revision: 0013
 Before:   0012

@@ -1,7 +1,7 @@
 """Restatements of posted settlements
 
 Revision: 0015
-Before:   0013
+Before:   0014
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -10,7 +10,21 @@ import typer
 from rich.console import Console
 
 from carbon_bank import __version__
-from carbon_bank.cli import db, demo, ledger, people, policy, readings, registry, serve, settlement, simulate, webhooks
+from carbon_bank.cli import (
+    db,
+    demo,
+    ledger,
+    payouts,
+    people,
+    policy,
+    readings,
+    registry,
+    rewards,
+    serve,
+    settlement,
+    simulate,
+    webhooks,
+)
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.foundation.problems import unreachable_database
 
@@ -34,6 +48,8 @@ app.add_typer(readings.app, name="readings", help="Meter readings from files.")
 app.add_typer(settlement.app, name="settlement", help="Compute, look at, approve and post settlements.")
 app.add_typer(ledger.app, name="ledger", help="The books: prove that they hold.")
 app.add_typer(webhooks.app, name="webhooks", help="What was sent to partners and utilities; send it again.")
+app.add_typer(rewards.app, name="rewards", help="What can be had for points, and what was asked for.")
+app.add_typer(payouts.app, name="payouts", help="Files of bank transfers: prepared, approved, sent, answered.")
 app.add_typer(policy.app, name="policy", help="The policies that come with the bank.")
 
 

@@ -51,7 +51,7 @@ class Doors:
     def __init__(self, app: ASGIApp, body_bytes_max: int, uploads: Mapping[str, Limit] | None = None) -> None:
         self.app = app
         self.limit = Limit(body_bytes_max, "CARBON_BANK_BODY_BYTES_MAX")
-        self.uploads = uploads or {}
+        self.uploads = [(_pattern(path), limit) for path, limit in (uploads or {}).items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,7 +74,8 @@ class Doors:
 
         try:
             length = sent.get(b"content-length", b"0")
-            limit = self.uploads.get(scope["path"], self.limit)
+            uploads = (limit for pattern, limit in self.uploads if pattern.fullmatch(scope["path"]))
+            limit = next(uploads, self.limit)
             if length.isdigit() and int(length) > limit.bytes_max:
                 refusal = limit.refusal()
                 await problems.answer(problems.status_of(refusal), refusal.code, refusal.message, refusal.facts)(
@@ -95,6 +96,11 @@ class Doors:
         path = getattr(route, "path", None) or "(no route)"  # the template: a path may hold somebody's id
         elapsed_ms = int((time.perf_counter() - state["started"]) * 1000)
         log.info("request", method=scope["method"], path=path, status=state["status"], ms=elapsed_ms)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """Of a path with `{parameters}`."""
+    return re.compile("[^/]+".join(map(re.escape, re.split(r"\{\w+\}", path))))
 
 
 def _counted(receive: Receive, limit: Limit) -> Receive:

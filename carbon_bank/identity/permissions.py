@@ -19,6 +19,8 @@ class Permission(StrEnum):
     LEDGER_READ = "ledger.read"
     OWN_READ = "own.read"
     OWN_WRITE = "own.write"
+    PAYOUT_APPROVE = "payout.approve"
+    PAYOUT_PREPARE = "payout.prepare"
     PEOPLE_WRITE = "people.write"
     POLICY_APPROVE = "policy.approve"
     POLICY_PREPARE = "policy.prepare"
@@ -26,8 +28,14 @@ class Permission(StrEnum):
     READINGS_READ = "readings.read"
     READINGS_REVIEW = "readings.review"
     READINGS_WRITE = "readings.write"
+    REDEMPTION_FULFIL = "redemption.fulfil"
+    REDEMPTION_READ = "redemption.read"
+    REDEMPTION_REVIEW = "redemption.review"
     REGISTRY_READ = "registry.read"
     REGISTRY_WRITE = "registry.write"
+    REWARDS_APPROVE = "rewards.approve"
+    REWARDS_READ = "rewards.read"
+    REWARDS_WRITE = "rewards.write"
     SETTLEMENT_APPROVE = "settlement.approve"
     SETTLEMENT_POST = "settlement.post"
     SETTLEMENT_PREPARE = "settlement.prepare"
@@ -60,9 +68,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.BUDGET_APPROVE,
             P.CITY_READ,
             P.LEDGER_READ,
+            P.PAYOUT_APPROVE,
             P.POLICY_APPROVE,
             P.POLICY_READ,
+            P.REDEMPTION_READ,
             P.REGISTRY_READ,
+            P.REWARDS_APPROVE,
+            P.REWARDS_READ,
             P.SETTLEMENT_APPROVE,
             P.SETTLEMENT_READ,
         }
@@ -75,12 +87,21 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.LEDGER_READ,
             P.POLICY_READ,
             P.READINGS_READ,
+            P.REDEMPTION_READ,
             P.REGISTRY_READ,
+            P.REWARDS_READ,
             P.SETTLEMENT_READ,
             P.WEBHOOKS_READ,
         }
     ),
-    Role.HOUSEHOLD: frozenset({P.AWARD_READ, P.OWN_READ, P.OWN_WRITE}),
+    Role.HOUSEHOLD: frozenset(
+        {
+            P.AWARD_READ,
+            P.OWN_READ,
+            P.OWN_WRITE,
+            P.REWARDS_READ,
+        }
+    ),
     Role.OPERATOR: frozenset(
         {
             P.ACCOUNT_CLOSE,
@@ -91,13 +112,18 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.CITY_READ,
             P.INBOX_READ,
             P.LEDGER_READ,
+            P.PAYOUT_PREPARE,
             P.PEOPLE_WRITE,
             P.POLICY_PREPARE,
             P.POLICY_READ,
             P.READINGS_READ,
             P.READINGS_REVIEW,
+            P.REDEMPTION_READ,
+            P.REDEMPTION_REVIEW,
             P.REGISTRY_READ,
             P.REGISTRY_WRITE,
+            P.REWARDS_READ,
+            P.REWARDS_WRITE,
             P.SETTLEMENT_POST,
             P.SETTLEMENT_PREPARE,
             P.SETTLEMENT_READ,
@@ -105,9 +131,31 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             P.WEBHOOKS_REPLAY,
         }
     ),
-    Role.PARTNER: frozenset({P.WEBHOOKS_READ, P.WEBHOOKS_REPLAY, P.WEBHOOKS_WRITE}),
-    Role.PRIVACY_OFFICER: frozenset({P.CITY_READ}),
-    Role.UTILITY: frozenset({P.READINGS_READ, P.READINGS_WRITE, P.WEBHOOKS_READ, P.WEBHOOKS_REPLAY, P.WEBHOOKS_WRITE}),
+    Role.PARTNER: frozenset(
+        {
+            P.REDEMPTION_FULFIL,
+            P.REWARDS_READ,
+            P.WEBHOOKS_READ,
+            P.WEBHOOKS_REPLAY,
+            P.WEBHOOKS_WRITE,
+        }
+    ),
+    Role.PRIVACY_OFFICER: frozenset(
+        {
+            P.CITY_READ,
+            P.REWARDS_READ,
+        }
+    ),
+    Role.UTILITY: frozenset(
+        {
+            P.READINGS_READ,
+            P.READINGS_WRITE,
+            P.REWARDS_READ,
+            P.WEBHOOKS_READ,
+            P.WEBHOOKS_REPLAY,
+            P.WEBHOOKS_WRITE,
+        }
+    ),
 }
 
 STAFF = frozenset({Role.APPROVER, Role.AUDITOR, Role.OPERATOR, Role.PRIVACY_OFFICER})

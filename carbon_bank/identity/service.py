@@ -71,6 +71,21 @@ async def person_acting(session: ReadSession, login: str) -> Actor:
     return actor_of(person)
 
 
+async def partner_client(session: ReadSession, city_id: int, client_id: str) -> int:
+    """The number of a partner's client of a city.
+
+    Raises: NotFound `identity.unknown_partner` (404).
+    """
+    client = await queries.client_by_client_id(session, client_id)
+    if client is None or client.city_id != city_id or client.role != Role.PARTNER or client.disabled_at is not None:
+        raise NotFound(
+            "identity.unknown_partner",
+            f"There is no partner's client '{client_id[:100]}' in this city. Add one with POST /v1/clients.",
+        )
+    assert client.id is not None
+    return client.id
+
+
 def actor_of(person: Person) -> Actor:
     roles = frozenset(Role(role) for role in person.roles)
     return Actor(f"person:{person.id}", roles, person.city_id, person.household_id)

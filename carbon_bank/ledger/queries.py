@@ -162,6 +162,13 @@ async def account(session: ReadSession, household_id: int) -> Account | None:
     return (await session.exec(select(Account).where(col(Account.household_id) == household_id))).one_or_none()
 
 
+async def available_of(session: ReadSession, household_ids: Sequence[int]) -> dict[int, int]:
+    query = select(Account.household_id, Account.available).where(
+        col(Account.household_id).in_(household_ids), col(Account.available) > 0, col(Account.closed_at).is_(None)
+    )
+    return dict((await session.exec(query)).all())
+
+
 async def lots_by_expiry(session: ReadSession, household_id: int, today: date) -> Sequence[Lot]:
     statement = (
         select(Lot)

@@ -99,6 +99,11 @@ async def get_account(session: ReadSession, household_id: int) -> Account:
     return found
 
 
+async def available_of(session: ReadSession, household_ids: Sequence[int]) -> dict[int, int]:
+    """The points that open accounts show as available, of those of some households that show any."""
+    return await queries.available_of(session, household_ids)
+
+
 async def spendable_lots(session: ReadSession, household_id: int, today: date) -> Sequence[Lot]:
     """Lots with points left that have not expired, the soonest to expire first."""
     return await queries.lots_by_expiry(session, household_id, today)

@@ -35,8 +35,8 @@ class PostingRead(BaseModel):
     journal_id: UUID
     kind: str
     contra: str | None = Field(
-        description="The programme's account on the other side, which moves by the same amount, negated. None where points "
-        "only change between available and held."
+        description="The programme's account on the other side, which moves by the same amount, negated. Null: points were set "
+        "aside, or came back from there."
     )
     amount: int
     available_after: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -68,6 +69,11 @@ async def streaks(session: ReadSession, settlement_id: int, first_id: int, last_
     parameters = {"settlement_id": settlement_id, "first_id": first_id, "last_id": last_id}
     schema: Columns = {"household_id": pl.Int64, "commodity": AWARD_COMMODITY_DTYPE, "streak": pl.Int16}
     return await fetch_columns(session, query, parameters, schema)
+
+
+async def posted_since(session: ReadSession, since: datetime) -> Sequence[Settlement]:
+    statement = select(Settlement).where(col(Settlement.state) == "posted", col(Settlement.posted_at) >= since)
+    return (await session.exec(statement.order_by(col(Settlement.id)))).all()
 
 
 async def population(session: ReadSession, settlement_id: int) -> Sequence[SettlementPopulation]:

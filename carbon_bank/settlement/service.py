@@ -165,6 +165,11 @@ async def list_settlements(session: ReadSession, actor: Actor, before: int | Non
     return await queries.listed(session, actor.of_city(), before, limit)
 
 
+async def posted_since(session: ReadSession, since: datetime) -> Sequence[Settlement]:
+    """The settlements of all cities that were posted since a moment, in their order."""
+    return await queries.posted_since(session, since)
+
+
 async def totals_of(session: ReadSession, settlement_id: int) -> Sequence[SettlementTotal]:
     return await queries.totals(session, settlement_id)
 

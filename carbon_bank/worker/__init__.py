@@ -13,6 +13,7 @@ from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
+from carbon_bank.worker.rewards import look_after_rewards, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
@@ -26,8 +27,11 @@ __all__ = [
     "deliver_webhooks",
     "import_readings",
     "look_after_readings",
+    "look_after_rewards",
     "mailer_of",
     "notify_expiring",
+    "pay_out_daily",
+    "pay_out_settlement",
     "post",
     "post_restatement",
     "queue_of",

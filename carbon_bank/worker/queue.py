@@ -11,6 +11,7 @@ import structlog
 
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
 from carbon_bank.foundation.jobs import CALLS, QUEUE
+from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.inbox.languages import Language
 from carbon_bank.programme.compare_service import COMPARE_TASK
 from carbon_bank.readings.import_service import IMPORT_TASK
@@ -25,6 +26,7 @@ from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.retries import Retries, given_up_by
+from carbon_bank.worker.rewards import look_after_rewards, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
@@ -33,6 +35,7 @@ HOURLY = "7 * * * *"
 EVERY_MINUTE = "* * * * *"
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 EVERY_NIGHT = "20 2 * * *"
+EVERY_MORNING = "40 3 * * *"
 RETRIES = Retries()
 
 log = structlog.get_logger()
@@ -47,15 +50,17 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
         kwargs={"options": f"-c role={APP_ROLE} -c timezone=UTC", "application_name": "carbon-bank worker"},
     )
     app = procrastinate.App(connector=connector)
+    sealer = sealer_of(settings)
 
-    _add_settling(app, database, settings)
+    _add_settling(app, database, settings, sealer)
     _add_readings(app, database, settings)
     _add_telling(app, database, settings)
-    _add_calls(app, Post(database, sealer_of(settings), caller_of(settings)))
+    _add_rewards(app, database, sealer)
+    _add_calls(app, Post(database, sealer, caller_of(settings)))
     return app
 
 
-def _add_settling(app: procrastinate.App, database: Database, settings: Settings) -> None:
+def _add_settling(app: procrastinate.App, database: Database, settings: Settings, sealer: Sealer) -> None:
     @app.task(name=COMPUTE_TASK, queue=QUEUE, retry=RETRIES)
     async def compute_settlement(settlement_id: int) -> None:
         await compute(database, settlement_id, settings.chunk_households)
@@ -63,6 +68,7 @@ def _add_settling(app: procrastinate.App, database: Database, settings: Settings
     @app.task(name=POST_TASK, queue=QUEUE, retry=RETRIES)
     async def post_settlement(settlement_id: int) -> None:
         await post(database, settlement_id, settings.bucket_households)
+        await pay_out_settlement(database, sealer, settlement_id)
 
     @app.task(name=COMPUTE_RESTATEMENT_TASK, queue=QUEUE, retry=RETRIES)
     async def compute_again(restatement_id: int) -> None:
@@ -111,6 +117,18 @@ def _add_telling(app: procrastinate.App, database: Database, settings: Settings)
                 await app.configure_task("send_mail", queue=QUEUE, queueing_lock="send_mail").defer_async(
                     timestamp=timestamp
                 )
+
+
+def _add_rewards(app: procrastinate.App, database: Database, sealer: Sealer) -> None:
+    @app.periodic(cron=EVERY_FIVE_MINUTES)
+    @app.task(name="rewards.look_after", queue=QUEUE, queueing_lock="rewards.look_after")
+    async def look_after(timestamp: int) -> None:
+        await look_after_rewards(database, sealer)
+
+    @app.periodic(cron=EVERY_MORNING)
+    @app.task(name="rewards.pay_out", queue=QUEUE, queueing_lock="rewards.pay_out", retry=RETRIES)
+    async def pay_out(timestamp: int) -> None:
+        await pay_out_daily(database, sealer)
 
 
 def _add_calls(app: procrastinate.App, webhooks: Post) -> None:

@@ -1,0 +1,193 @@
+"""The catalogue: an operator drafts a reward, offers it, adds to its stock, ends it; households see what they can have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from carbon_bank.foundation import clock
+from carbon_bank.foundation.constraints import violated
+from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.errors import Conflict, NotFound
+from carbon_bank.identity import service as identity
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Permission
+from carbon_bank.registry import service as registry
+from carbon_bank.rewards import catalogue_queries as queries
+from carbon_bank.rewards.catalogue_tables import Reward as Reward
+from carbon_bank.rewards.channels import Channel
+from carbon_bank.rewards.offer import Offer, check_offer
+from carbon_bank.trail.service import Act, record
+
+STATES = ("draft", "active", "ended")
+
+
+async def draft(session: WriteSession, actor: Actor, now: datetime, code: str, offer: Offer) -> Reward:
+    """Describe a reward. Nobody can have it before it is activated.
+
+    Raises: InvalidInput `rewards.offer` (422); Conflict `rewards.code_taken` (409); NotFound `identity.unknown_partner` (404).
+    """
+    row = Reward(
+        city_id=actor.of_city(),
+        code=code,
+        prepared_by=actor.subject,
+        prepared_at=now,
+        **await _columns(session, actor, offer),
+    )
+    try:
+        async with session.begin_nested():
+            await queries.add(session, row)
+    except IntegrityError as error:
+        if not violated(error).endswith("code_key"):
+            raise
+        raise Conflict("rewards.code_taken", f"There is a reward '{code}' already. Choose another code.") from None
+    _record(session, Act.REWARD_DRAFTED, actor, now, row, {"channel": row.channel})
+    return row
+
+
+async def change(session: WriteSession, actor: Actor, now: datetime, reward_id: int, offer: Offer) -> Reward:
+    """Describe a draft anew.
+
+    Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.reward_state` (409); InvalidInput `rewards.offer` (422).
+    """
+    row = await _locked(session, actor, reward_id)
+    _check_state(row, "draft", "changed", "End it, and draft another")
+    for name, value in (await _columns(session, actor, offer)).items():
+        setattr(row, name, value)
+    row.prepared_by, row.prepared_at = actor.subject, now
+    _record(session, Act.REWARD_CHANGED, actor, now, row)
+    await session.flush()
+    return row
+
+
+async def activate(session: WriteSession, actor: Actor, now: datetime, reward_id: int) -> Reward:
+    """Offer a reward. From now on only its stock changes.
+
+    Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.reward_state` (409).
+    """
+    row = await _locked(session, actor, reward_id)
+    _check_state(row, "draft", "activated", "Draft another")
+    row.state = "active"
+    _record(session, Act.REWARD_ACTIVATED, actor, now, row)
+    await session.flush()
+    return row
+
+
+async def end(session: WriteSession, actor: Actor, now: datetime, reward_id: int) -> Reward:
+    """Offer a reward no more. Redemptions under way go on.
+
+    Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.reward_state` (409).
+    """
+    row = await _locked(session, actor, reward_id)
+    if row.state == "ended":
+        _check_state(row, "active", "ended", "There is nothing left to do")
+    row.state = "ended"
+    _record(session, Act.REWARD_ENDED, actor, now, row)
+    await session.flush()
+    return row
+
+
+async def add_stock(session: WriteSession, actor: Actor, now: datetime, reward_id: int, change: int) -> Reward:
+    """Add to the stock of a reward, or take from it where `change` is negative.
+
+    Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.no_stock`, `rewards.stock_short` (409).
+    """
+    row = await _locked(session, actor, reward_id)
+    if row.stock is None:
+        kept = "its codes: import some" if row.channel == Channel.VOUCHER_POOL else "without end"
+        raise Conflict("rewards.no_stock", f"The stock of reward {reward_id} is {kept}.")
+    if row.stock + change < 0:
+        raise Conflict(
+            "rewards.stock_short",
+            f"Reward {reward_id} has {row.stock} in stock, so that at most {row.stock} can be taken out.",
+            {"stock": row.stock},
+        )
+    row.stock += change
+    _record(session, Act.REWARD_STOCKED, actor, now, row, {"change": change, "stock": row.stock})
+    await session.flush()
+    return row
+
+
+async def get(session: ReadSession, actor: Actor, reward_id: int) -> Reward:
+    """Those who write the catalogue, and who read redemptions, see every reward; others what is or was offered.
+
+    Raises: NotFound `rewards.unknown_reward` (404).
+    """
+    row = await queries.find(session, actor.of_city(), reward_id)
+    if row is None or (row.state == "draft" and not _sees_all(actor)):
+        raise unknown(reward_id)
+    return row
+
+
+async def listed(
+    session: ReadSession, actor: Actor, now: datetime, state: str | None, after: int, limit: int
+) -> Sequence[Reward]:
+    """What can be had today. Args: state: for those who see all, `draft`, `active` or `ended`; null: what can be had."""
+    city = await registry.get_city(session, actor.of_city())
+    if state is not None and _sees_all(actor):
+        return await queries.listed(session, actor.of_city(), None, [state], after, limit)
+    today = clock.local_day(now, city.time_zone)
+    return await queries.listed(session, actor.of_city(), today, ["active"], after, limit)
+
+
+async def stocks(session: ReadSession, actor: Actor, now: datetime, rewards: Sequence[Reward]) -> dict[int, int | None]:
+    """How many of each are left; null: there is no end of them."""
+    city = await registry.get_city(session, actor.of_city())
+    pools = [row.id or 0 for row in rewards if row.channel == Channel.VOUCHER_POOL]
+    left = await queries.vouchers_left(session, pools, clock.local_day(now, city.time_zone)) if pools else {}
+    return {
+        row.id or 0: left.get(row.id or 0, 0) if row.channel == Channel.VOUCHER_POOL else row.stock for row in rewards
+    }
+
+
+def offer_of(row: Reward) -> Offer:
+    """The law's view of a reward. Its partner is told by the number of the client."""
+    names = Offer.__dataclass_fields__.keys() - {"channel", "partner"}
+    given = {name: getattr(row, name) for name in names}
+    partner = None if row.partner_id is None else str(row.partner_id)
+    return Offer(channel=Channel(row.channel), partner=partner, **given)
+
+
+def unknown(reward_id: int) -> NotFound:
+    return NotFound(
+        "rewards.unknown_reward", f"There is no reward {reward_id}. See GET /v1/rewards for those that can be had."
+    )
+
+
+def _sees_all(actor: Actor) -> bool:
+    return bool({Permission.REWARDS_WRITE, Permission.REDEMPTION_READ} & actor.permissions)
+
+
+async def _columns(session: ReadSession, actor: Actor, offer: Offer) -> dict[str, Any]:
+    check_offer(offer)
+    given = asdict(offer)
+    partner = given.pop("partner")
+    given["partner_id"] = None if partner is None else await identity.partner_client(session, actor.of_city(), partner)
+    return given | {"channel": offer.channel.value}
+
+
+async def _locked(session: WriteSession, actor: Actor, reward_id: int) -> Reward:
+    row = await queries.lock(session, actor.of_city(), reward_id)
+    if row is None:
+        raise unknown(reward_id)
+    return row
+
+
+def _check_state(row: Reward, wanted: str, act: str, instead: str) -> None:
+    if row.state != wanted:
+        raise Conflict(
+            "rewards.reward_state",
+            f"Reward {row.id} is {row.state}, and only one that is {wanted} can be {act}. {instead}.",
+            {"id": row.id, "state": row.state},
+        )
+
+
+def _record(
+    session: WriteSession, act: Act, actor: Actor, now: datetime, row: Reward, facts: dict[str, Any] | None = None
+) -> None:
+    subject = f"reward:{row.id}"
+    record(session, act, by=actor.subject, at=now, subject=subject, city_id=row.city_id, facts=facts)
