@@ -12,7 +12,6 @@ from fastapi import FastAPI
 
 from carbon_bank import main, schema, worker
 from carbon_bank.foundation import clock
-from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
 from carbon_bank.ledger import act_service as acts
 from carbon_bank.ledger.act_service import Context
@@ -35,18 +34,19 @@ DEBT_MAX = 1000
 
 @dataclass(frozen=True)
 class City:
-    """Args: households: those of the town, in order. rewards: by channel. folder: where the keys of its tokens lie."""
+    """Args: households: those of the town, in order. rewards: by channel. app: over HTTP. folder: of its keys."""
 
     people: SmallCity
     settlement_id: int
     households: list[int]
     rewards: dict[str, int]
-    settings: Settings
+    app: FastAPI
+    folder: Path
 
-    def app(self, url: str, database: Database) -> FastAPI:
-        made = main.create_app(self.settings, url)
-        made.state.database = database
-        return made
+    def serve(self, database: Database) -> FastAPI:
+        """The bank over one of the copies."""
+        self.app.state.database = database
+        return self.app
 
 
 def found_city(server: Server, folder: Path, households: int) -> City:
@@ -73,14 +73,14 @@ async def _fill(url: str, settings: Settings, households: int) -> City:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://bank.test") as client:
             rewards = await _offer(Shop(client, database, people))
-        return City(people, number, ours, rewards, settings)
+        return City(people, number, ours, rewards, app, settings.data_dir)
     finally:
         await database.close()
 
 
 def _use(household: int, commodity: str, month: int) -> int | None:
-    """The town's first two dozen, again and again. Two years are what the policy looks back; the first half is not asked for."""
-    return None if month < Period.parse("2022-07").first_month else steady_saving(household % 23, commodity, month)
+    """What the town's first two dozen used, again and again."""
+    return steady_saving(household % 23, commodity, month)
 
 
 async def _give(database: Database, city_id: int, households: list[int]) -> None:

