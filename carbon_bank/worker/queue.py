@@ -11,6 +11,7 @@ import procrastinate
 import structlog
 
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
+from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.jobs import CALLS, QUEUE
 from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.inbox.languages import Language
@@ -27,7 +28,7 @@ from carbon_bank.worker.imports import give_up_import, import_readings, look_aft
 from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
-from carbon_bank.worker.retries import Retries, given_up_by
+from carbon_bank.worker.retries import Retries, given_up_by, is_outage
 from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
@@ -173,12 +174,30 @@ async def work(
 
 
 async def _work_queues(app: procrastinate.App) -> None:
-    """A worker for each queue, since each does one job at a time. Where one ends, both do."""
-    async with asyncio.TaskGroup() as group:
-        group.create_task(app.run_worker_async(queues=[QUEUE], install_signal_handlers=False))
-        # Deliveries tell what came of a call; the job that looks for them each minute need not be kept.
-        calls = app.run_worker_async(queues=[CALLS], delete_jobs="successful", install_signal_handlers=False)
-        group.create_task(calls)
+    """A worker for each queue, since each does one job at a time. Where one ends, both do.
+
+    Raises: Unavailable `worker.stopped`: a worker that loses the database only says so in the log, and ends as if all were well.
+    """
+    # Deliveries tell what came of a call; the job that looks for them each minute need not be kept.
+    workers = [
+        asyncio.create_task(app.run_worker_async(queues=[QUEUE], install_signal_handlers=False)),
+        asyncio.create_task(
+            app.run_worker_async(queues=[CALLS], delete_jobs="successful", install_signal_handlers=False)
+        ),
+    ]
+    try:
+        ended, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    error = next((each.exception() for each in ended if each.exception() is not None), None)
+    if error is not None and not is_outage(error):
+        raise error
+    raise Unavailable(
+        "worker.stopped",
+        "The worker has lost the database, and stops. Nothing is lost: start it again, and it goes on with the jobs that wait.",
+    ) from error
 
 
 async def _keep_looking(app: procrastinate.App, seconds: float) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from carbon_bank import worker
 from carbon_bank.foundation.database import Database
+from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import compute_service, service
 from tests.settlement.town import H1_2024, JULY_2024, KOREA, adopt, found_town, stored
@@ -211,3 +212,17 @@ async def test_a_worker_that_is_at_work_takes_up_what_another_lost_meanwhile(
             await working
     detail = await client.get(f"/v1/settlements/{asked.json()['id']}", headers=small_city.bearer("operator"))
     assert detail.json()["state"] == "computed"
+
+
+async def test_a_worker_that_loses_the_database_says_so_and_ends(
+    database: Database, settings: Settings, owner: psycopg.Connection, server_url: str
+) -> None:
+    listening = "FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+    working = asyncio.create_task(worker.work(database, settings))
+    await until(lambda: owner.execute(f"SELECT 1 {listening}").rowcount == 2)
+    with psycopg.connect(server_url, autocommit=True) as elsewhere:
+        elsewhere.execute(f"ALTER DATABASE {owner.info.dbname} ALLOW_CONNECTIONS false")  # type: ignore[arg-type]
+    owner.execute(f"SELECT pg_terminate_backend(pid) {listening} AND query LIKE '%#calls%'")
+    with pytest.raises(Unavailable, match="has lost the database"):
+        await asyncio.wait_for(working, 60)
+    assert owner.execute("SELECT * FROM procrastinate_workers").fetchall() == [], "the other one has ended, too"
