@@ -88,7 +88,8 @@ def _column(name: str, dtype: pl.DataType | type[pl.DataType], raw: bytes, rows:
 
 
 def array_text(values: pl.Series) -> str:
-    """A column of texts or whole numbers without nulls as PostgreSQL writes an array: one parameter, to be cast.
+    """A column of texts or whole numbers without nulls as PostgreSQL writes an array: one parameter, to be cast. A NUL, which
+    PostgreSQL takes in no text, becomes U+FFFD.
 
     The driver would walk through a list value by value, which takes longer than the query that it is for.
     """
@@ -96,10 +97,10 @@ def array_text(values: pl.Series) -> str:
         return "{" + ",".join(values.cast(pl.String)) + "}"
     if values.is_empty():
         return "{}"
-    joined = '","'.join(values)
+    joined = '","'.join(values).replace("\0", "\ufffd")
     if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
         quoted = values.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
-        joined = '","'.join(quoted)
+        joined = '","'.join(quoted).replace("\0", "\ufffd")
     return '{"' + joined + '"}'
 
 
