@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import polars as pl
+from sqlalchemy import insert
 from sqlmodel import col, select, tuple_
 
 from carbon_bank.foundation.columns import Columns, array_text, copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.foundation.units import QUALITY_DTYPE
 from carbon_bank.readings.intake import PERIOD_DAYS_MAX
 from carbon_bank.readings.tables import MeterReading, ReadingBatch
@@ -22,15 +24,16 @@ _LOCK_UTILITY = 2 << 48
 NO_QUANTITY = -1
 
 
-async def one_batch_at_a_time(session: WriteSession, utility_id: int) -> None:
-    """Let one batch of a utility through at a time: what a row is judged against cannot change under it."""
-    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _LOCK_UTILITY + utility_id})
+async def one_batch_at_a_time(session: WriteSession, utility_id: int, city_id: int) -> datetime:
+    """Let one batch of a utility through at a time: what a row is judged against cannot change under it. Returns the moment to
+    stamp on what it records."""
+    return await recording_moment(session, city_id, after_lock=_LOCK_UTILITY + utility_id)
 
 
 async def resolve_meters(
     session: ReadSession, utility_id: int, rows: pl.DataFrame, any_calorific_value: int
 ) -> pl.DataFrame:
-    """Rows, as `tidied` gives them (lines rising), with, of their meter, `meter_id, calorific_value, digits, matches`.
+    """Rows, as `tidied` gives them, with, of their meter, `meter_id, calorific_value, digits, matches`.
 
     `calorific_value` in Wh per m3 (any_calorific_value where there is no meter) and `digits` of the register, null where
     unknown; the first three mean something where `matches` is at most 1.
@@ -40,14 +43,14 @@ async def resolve_meters(
         SELECT coalesce(min(meter.id), -1) AS meter_id, count(meter.id) AS matches, coalesce(min(meter.digits), -1) AS digits,
                CASE count(meter.id) WHEN 0 THEN %(any_value)s::bigint ELSE coalesce(min(meter.calorific_value) * 1000, -1) END
                AS calorific_value
-        FROM unnest(%(line)s::int[], %(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
-             AS sent (line, commodity, customer_number, meter_number)
+        FROM unnest(%(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
+             WITH ORDINALITY AS sent (commodity, customer_number, meter_number, place)
         LEFT JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
              AND meter.customer_number = sent.customer_number
              AND (sent.meter_number = '' OR meter.meter_number = sent.meter_number)
-        GROUP BY sent.line ORDER BY sent.line
+        GROUP BY sent.place ORDER BY sent.place
     """
-    numbers = {name: array_text(rows[name]) for name in ("line", "commodity", "customer_number", "meter_number")}
+    numbers = {name: array_text(rows[name]) for name in ("commodity", "customer_number", "meter_number")}
     parameters = {"utility_id": utility_id, "any_value": any_calorific_value, **numbers}
     schema = {"meter_id": pl.Int64, "calorific_value": pl.Int64, "digits": pl.Int16, "matches": pl.Int32}
     found = await fetch_columns(session, query, parameters, schema)
@@ -118,8 +121,9 @@ async def recorded_by(
 
 
 async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.DataFrame) -> int:
-    session.add(batch)
-    await session.flush()
+    # Without the session's unit of work, which costs as much as the statement.
+    values = batch.model_dump(exclude={"id"})
+    batch.id = (await session.exec(insert(ReadingBatch).values(values).returning(col(ReadingBatch.id)))).scalar_one()
     assert batch.id is not None
     stamped = readings.with_columns(
         batch_id=pl.lit(batch.id, pl.Int64), recorded_at=pl.lit(batch.recorded_at.isoformat(), pl.String)

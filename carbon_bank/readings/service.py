@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
-from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import change_queries, quarantine_queries, queries
 from carbon_bank.readings.formats import known
@@ -79,8 +79,7 @@ async def record_readings(
           rows or none, `partial` each on its own. trust_rollovers: somebody looked at them.
     """
     assert rows.height <= BATCH_ROWS_MAX
-    await queries.one_batch_at_a_time(session, place.utility_id)
-    recorded_at = await recording_moment(session, place.city_id)
+    recorded_at = await queries.one_batch_at_a_time(session, place.utility_id, place.city_id)
     today = clock.local_day(now, place.time_zone)
     parsed = await _parsed(session, place, rows, today)
     if not trust_rollovers:
@@ -179,7 +178,7 @@ async def _standing_near(session: ReadSession, sound: pl.DataFrame) -> pl.DataFr
         )
     first, last = sound["period_start"].min(), sound["period_end"].max()
     assert isinstance(first, date) and isinstance(last, date)
-    return await queries.standing(session, sound["meter_id"].unique(), first, last)
+    return await queries.standing(session, pl.Series(np.unique(sound["meter_id"].to_numpy())), first, last)
 
 
 def _none_taken(outcomes: pl.DataFrame) -> pl.DataFrame:
