@@ -20,6 +20,7 @@ _KNOWN = [
     *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("meter_id", "calorific_value", "digits")),
     pl.col("matches"),
 ]
+_ADD_BATCH = insert(ReadingBatch).returning(col(ReadingBatch.id))
 _LOCK_UTILITY = 2 << 48
 NO_QUANTITY = -1
 
@@ -122,8 +123,7 @@ async def recorded_by(
 
 async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.DataFrame) -> int:
     # Without the session's unit of work, which costs as much as the statement.
-    values = batch.model_dump(exclude={"id"})
-    batch.id = (await session.exec(insert(ReadingBatch).values(values).returning(col(ReadingBatch.id)))).scalar_one()
+    batch.id = (await session.exec(_ADD_BATCH, params=batch.model_dump(exclude={"id"}))).scalar_one()
     assert batch.id is not None
     stamped = readings.with_columns(
         batch_id=pl.lit(batch.id, pl.Int64), recorded_at=pl.lit(batch.recorded_at.isoformat(), pl.String)
