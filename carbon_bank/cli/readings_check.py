@@ -25,7 +25,7 @@ from carbon_bank.readings.formats.mapping import Mapping, parse_mapping
 from carbon_bank.readings.formats.normal import Chunk, Finding
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import START_BYTES, Source
-from carbon_bank.readings.intake import KEY, Status, judge, parse
+from carbon_bank.readings.intake import KEY, Status, judge, parse, tidied
 from carbon_bank.readings.quantities import CALORIFIC_VALUE_MAX
 from carbon_bank.readings.service import sentence
 
@@ -172,7 +172,8 @@ class Checked:
                 raise TooLarge(
                     "readings.too_many_rows", f"{self.source.name} has more than {ROWS_MAX} rows. Check it in parts."
                 )
-            parsed = parse(chunk.rows.with_columns(calorific_value=pl.lit(self.calorific_value, pl.Int64)), today)
+            rows = tidied(chunk.rows).with_columns(calorific_value=pl.lit(self.calorific_value, pl.Int64))
+            parsed = parse(rows, today)
             numbered = self._numbered(parsed)
             sound.append(numbered.filter(pl.col("code").is_null()).select(_SOUND))
             refused.append(numbered.filter(pl.col("code").is_not_null()).select(list(_REFUSED)))

@@ -8,6 +8,7 @@ element, and take half as long again); writing is COPY of one CSV buffer.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,13 +47,7 @@ async def fetch_columns(
             whatever the statistics say of one that is being filled.
     Returns: the rows in the order of the query.
     """
-    gathered = [
-        sql.SQL("string_agg(" + _wire(dtype)[0] + ", NULL)").format(sql.Identifier(name))
-        for name, dtype in schema.items()
-    ]
-    statement = sql.SQL("SELECT {} FROM ({}) AS rows").format(
-        sql.SQL(", ").join([*gathered, sql.SQL("count(*)")]), sql.SQL(query)
-    )
+    statement = _gathering(query, tuple(schema.items()))
     connection = await driver(session)
     async with connection.cursor(binary=True) as cursor:
         if by_key:
@@ -66,9 +61,22 @@ async def fetch_columns(
         assert result is not None
         *values, count = [result.get_value(0, index) or b"" for index in range(len(schema) + 1)]
     rows = int.from_bytes(count, "big")
+    if not rows:
+        return pl.DataFrame(schema=dict(schema))
     return pl.DataFrame(
         [_column(name, dtype, raw, rows) for (name, dtype), raw in zip(schema.items(), values, strict=True)]
     )
+
+
+@lru_cache(maxsize=256)
+def _gathering(query: str, schema: tuple[tuple[str, pl.DataType | type[pl.DataType]], ...]) -> bytes:
+    gathered = [
+        sql.SQL("string_agg(" + _wire(dtype)[0] + ", NULL)").format(sql.Identifier(name)) for name, dtype in schema
+    ]
+    statement = sql.SQL("SELECT {} FROM ({}) AS rows").format(
+        sql.SQL(", ").join([*gathered, sql.SQL("count(*)")]), sql.SQL(query)
+    )
+    return statement.as_bytes()
 
 
 def _wire(dtype: pl.DataType | type[pl.DataType]) -> tuple[str, str]:
@@ -88,18 +96,19 @@ def _column(name: str, dtype: pl.DataType | type[pl.DataType], raw: bytes, rows:
 
 
 def array_text(values: pl.Series) -> str:
-    """A column of texts or whole numbers without nulls as PostgreSQL writes an array: one parameter, to be cast.
+    """A column of texts or whole numbers without nulls as PostgreSQL writes an array: one parameter, to be cast. A NUL, which
+    PostgreSQL takes in no text, becomes U+FFFD.
 
     The driver would walk through a list value by value, which takes longer than the query that it is for.
     """
     if values.dtype != pl.String:
-        return "{" + ",".join(values.cast(pl.String)) + "}"
+        return "{" + ",".join(map(str, values.to_list())) + "}"
     if values.is_empty():
         return "{}"
-    joined = '","'.join(values)
+    joined = '","'.join(values.to_list()).replace("\0", "\ufffd")
     if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
         quoted = values.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
-        joined = '","'.join(quoted)
+        joined = '","'.join(quoted.to_list()).replace("\0", "\ufffd")
     return '{"' + joined + '"}'
 
 

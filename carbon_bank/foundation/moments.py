@@ -16,11 +16,18 @@ _CITY = 1 << 48
 # Not now(): that is when the transaction began, before it had the lock. The clock is read for the row that `held` gives, and
 # it gives none before the lock is there.
 _SHARED = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:key)) SELECT clock_timestamp() FROM held"
+_SHARED_AFTER = """
+    WITH first AS MATERIALIZED (SELECT pg_advisory_xact_lock(:first)),
+         held AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:key) FROM first)
+    SELECT clock_timestamp() FROM held
+"""
 _ALONE = "WITH held AS MATERIALIZED (SELECT pg_advisory_xact_lock(:key)) SELECT clock_timestamp() FROM held"
 
 
-async def recording_moment(session: WriteSession, city_id: int) -> datetime:
-    """The moment to stamp on what this transaction records."""
+async def recording_moment(session: WriteSession, city_id: int, *, after_lock: int | None = None) -> datetime:
+    """The moment to stamp on what this transaction records. Args: after_lock: an advisory lock to wait for before."""
+    if after_lock is not None:
+        return await _moment(session, _SHARED_AFTER, city_id, first=after_lock)
     return await _moment(session, _SHARED, city_id)
 
 
@@ -29,7 +36,7 @@ async def fixed_moment(session: WriteSession, city_id: int) -> datetime:
     return await _moment(session, _ALONE, city_id)
 
 
-async def _moment(session: WriteSession, query: str, city_id: int) -> datetime:
-    moment = (await session.sql(query, {"key": _CITY + city_id})).scalar_one()
+async def _moment(session: WriteSession, query: str, city_id: int, **locks: int) -> datetime:
+    moment = (await session.sql(query, {"key": _CITY + city_id, **locks})).scalar_one()
     assert isinstance(moment, datetime)
     return moment

@@ -152,11 +152,15 @@ async def send_readings(
 
 def _results(result: service.BatchResult) -> pl.DataFrame:
     """What RowResult says, a row for each row that was sent."""
-    told = [(each.line, each.code, each.column or None, each.value, each.message) for each in result.refused]
-    names = dict.fromkeys(("code", "column", "value", "message"), pl.String)
-    rows = pl.DataFrame({"row": range(1, len(result.statuses) + 1), "status": result.statuses})
-    refused = pl.DataFrame(told, schema={"row": pl.Int64, **names}, orient="row")
-    return rows.join(refused, on="row", how="left", maintain_order="left")
+    told: dict[str, list[str | None]] = {
+        name: [None] * len(result.statuses) for name in ("code", "column", "value", "message")
+    }
+    for each in result.refused:
+        place = each.line - 1
+        told["code"][place], told["column"][place] = each.code, each.column or None
+        told["value"][place], told["message"][place] = each.value, each.message
+    columns = {"row": range(1, len(result.statuses) + 1), "status": result.statuses, **told}
+    return pl.DataFrame(columns, schema_overrides=dict.fromkeys(told, pl.String))
 
 
 @router.get("", summary="Every revision of a meter's readings")

@@ -9,12 +9,14 @@ Source: readings.md, "What must hold".
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from carbon_bank.foundation.units import QUALITY_DTYPE, Commodity, Quality
@@ -119,46 +121,34 @@ PARSED = {
 }
 
 
-def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
+def tidied(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with every column of COLUMNS as text without blanks around it, empty where nothing is given; and with `code`
+    and `column`, null where no format found a fault."""
+    left_out = {name for name in COLUMNS if name not in rows.columns or rows[name].null_count() == rows.height}
+    return rows.with_columns(
+        *(
+            (pl.lit("") if name in left_out else pl.col(name).str.strip_chars().fill_null("")).alias(name)
+            for name in COLUMNS
+        ),
+        *(pl.lit(None, pl.String).alias(name) for name in _FAULT if name not in rows.columns),
+    )
+
+
+def parse(rows: pl.DataFrame, today: date, of_meters: Sequence[Check] = ()) -> pl.DataFrame:
     """Text to dates, base units and enums, with the first fault of each row.
 
-    Args:    rows: `line` Int32 and the columns of COLUMNS as text (absent optional ones are added); of the row's meter
-             `calorific_value` Int64 (Wh per m3) and `digits` Int16, null or left out where unknown; where a format found a
-             fault already, its `code` and `column`. today: the day it is in the city.
+    Args:    rows: `line` Int32 and what `tidied` gives; of the row's meter `calorific_value` Int64 (Wh per m3) and `digits`
+             Int16, null or left out where unknown. today: the day it is in the city. of_meters: what is asked of a row last.
     Returns: the rows in their order with PARSED in place of the text; `code` and `column` null where nothing is wrong.
              `rolled`: the quantity is right if the register went through its highest figure.
     """
-    absent = [name for name in (*COLUMNS, *_FAULT) if name not in rows.columns]
-    unknown = [(name, kind) for name, kind in _OF_METER.items() if name not in rows.columns]
-    rows = rows.with_columns(
-        *(pl.lit(None, pl.String).alias(name) for name in absent),
-        *(pl.lit(None, kind).alias(name) for name, kind in unknown),
-    )
-    left_out = {name for name in COLUMNS if rows[name].null_count() == rows.height}
-    rows = rows.with_columns(
-        (pl.lit("") if name in left_out else pl.col(name).str.strip_chars().fill_null("")).alias(name)
-        for name in COLUMNS
-    )
-    rows = from_registers(rows)
-    # Step by step: Polars works out an expression anew wherever it stands.
-    parsed = base_quantities(rows).with_columns(
-        start=_day("period_start"),
-        end=_day("period_end"),
-        quality=pl.when(pl.col("quality") == "").then(pl.lit(Quality.ACTUAL.value)).otherwise("quality"),
-        cancels=pl.col("cancel") != "",
-    )
-    return with_faults(parsed, _checks(today)).select(
-        *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT),
-        "line",
-        pl.col("start").alias("period_start"),
-        pl.col("end").alias("period_end"),
-        pl.when(~pl.col("cancels")).then("quantity_base").alias("quantity"),
-        pl.col("quality").cast(QUALITY_DTYPE, strict=False),
-        *(pl.when(pl.col(name) != "").then(name).alias(name) for name in ("reason", "reason_text")),
-        pl.col("cancels").alias("cancel"),
-        pl.col("rolled") & ~pl.col("cancels"),
-        "code",
-        "column",
+    unknown = [pl.lit(None, kind).alias(name) for name, kind in _OF_METER.items() if name not in rows.columns]
+    rows = rows.with_columns(unknown) if unknown else rows
+    checks = [*_checks(today), *of_meters]
+    read = base_quantities(from_registers(rows), pl.col("calorific_value")).with_columns(_READ)
+    read = read.with_columns(pl.any_horizontal(wrong for wrong, _, _ in checks).alias(_FAULTY))
+    return _with_faults(read.collect(), checks).select(
+        *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT), *_PARSED
     )
 
 
@@ -199,12 +189,11 @@ def _checks(today: date) -> list[Check]:
     ]
 
 
-def with_faults(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
+def _with_faults(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
     """The rows with the first fault of each. What it is called is worked out for the rows that have one: few."""
-    faulty = rows.filter(pl.any_horizontal(wrong for wrong, _, _ in checks))
-    if not faulty.height:
+    if not rows[_FAULTY].any():
         return rows
-    faults = faulty.select(
+    faults = rows.filter(_FAULTY).select(
         "line",
         *(
             pl.coalesce(
@@ -220,6 +209,26 @@ def with_faults(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
 def _day(name: str) -> pl.Expr:
     text = pl.col(name)
     return pl.when(text.str.contains(_DAY)).then(text).str.to_date("%Y-%m-%d", strict=False)
+
+
+_FAULTY = "_faulty"
+_READ = [
+    _day("period_start").alias("start"),
+    _day("period_end").alias("end"),
+    pl.when(pl.col("quality") == "").then(pl.lit(Quality.ACTUAL.value)).otherwise("quality").alias("quality"),
+    (pl.col("cancel") != "").alias("cancels"),
+]
+_PARSED = [
+    pl.col("line"),
+    pl.col("start").alias("period_start"),
+    pl.col("end").alias("period_end"),
+    pl.when(~pl.col("cancels")).then("quantity_base").alias("quantity"),
+    pl.col("quality").cast(QUALITY_DTYPE, strict=False),
+    *(pl.when(pl.col(name) != "").then(name).alias(name) for name in ("reason", "reason_text")),
+    pl.col("cancels").alias("cancel"),
+    pl.col("rolled") & ~pl.col("cancels"),
+    *map(pl.col, _FAULT),
+]
 
 
 class _Standing(NamedTuple):
@@ -243,7 +252,6 @@ class Judged:
 
 
 KEY = ["meter_id", "period_start", "period_end"]
-_RECORD = [*KEY, "revision", "quantity", "quality", "reason", "reason_text"]
 
 
 def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
@@ -269,21 +277,32 @@ def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
 
 
 def _accepted(rows: pl.DataFrame) -> Judged:
-    nothing = pl.lit(None, pl.String)
-    return Judged(
-        outcomes=rows.select("line", status=pl.lit(Status.ACCEPTED.value), code=nothing, column=nothing),
-        readings=rows.with_columns(revision=pl.lit(1, pl.Int16)).select(_RECORD),
-    )
+    return Judged(outcomes=rows.select(_OUTCOME), readings=rows.select(_READINGS))
 
 
 def _peculiar_meters(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
     """Meters with a reason, a cancellation, or two periods that touch the same day."""
-    periods = pl.concat([rows.select(KEY), standing.select(KEY)]).sort(KEY)
+    meter, start, end = (
+        np.concatenate([frame[name].to_physical().to_numpy() for frame in (rows, standing)]) for name in KEY
+    )
+    order = np.lexsort((end, start, meter))
+    meter, start, end = meter[order], start[order], end[order]
     # Where any two touch, two neighbours do: the next to begin begins before the first has ended.
-    before = pl.col("meter_id").shift(1) == pl.col("meter_id"), pl.col("period_end").shift(1) > pl.col("period_start")
-    touching = periods.filter(*before)
-    marked = rows.filter(pl.col("cancel") | pl.col("reason").is_not_null())
-    return pl.concat([touching.select("meter_id"), marked.select("meter_id")]).unique()
+    touching = meter[1:][(meter[1:] == meter[:-1]) & (end[:-1] > start[1:])]
+    marked = rows["meter_id"].filter(rows["cancel"] | rows["reason"].is_not_null())
+    return pl.DataFrame({"meter_id": np.unique(np.concatenate([touching, marked.to_numpy()]))})
+
+
+_OUTCOME = [
+    pl.col("line"),
+    pl.lit(Status.ACCEPTED.value).alias("status"),
+    *(pl.lit(None, pl.String).alias(name) for name in _FAULT),
+]
+_READINGS = [
+    *map(pl.col, KEY),
+    pl.lit(1, pl.Int16).alias("revision"),
+    *map(pl.col, ("quantity", "quality", "reason", "reason_text")),
+]
 
 
 def _judge_in_order(rows: pl.DataFrame, standing: pl.DataFrame) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:

@@ -41,61 +41,45 @@ _PLAIN_DECIMAL = r"^[+-]?(?:[0-9]+(?:\.[0-9]{0,9})?|\.[0-9]{1,9})$"
 _SCALE = 10**FRACTION_DIGITS_MAX
 _SCALED_END = 10 ** (INTEGER_DIGITS_MAX + FRACTION_DIGITS_MAX)
 _LITRES_PER_M3 = 1000
+_UNKNOWN = pl.lit(None, pl.Int64)
+_ONE = pl.lit(1, pl.Int128)
 
 
-def base_quantities(frame: pl.DataFrame) -> pl.DataFrame:
+def base_quantities(frame: pl.LazyFrame, calorific_value: pl.Expr = _UNKNOWN) -> pl.LazyFrame:
     """The frame with what each row's quantity is in base units, or the code that says why it is none.
 
     Args:    frame: rows in any order, with `commodity` (text or COMMODITY_DTYPE), `quantity` (text as sent) and `unit`
-             (text); where it has `calorific_value` (Int64, Wh per m3, null where unknown) gas may come in energy units.
+             (text). calorific_value: Int64, Wh per m3, null where unknown: with it gas may come in energy units.
     Units:   `quantity_base` in Wh (electricity) or litres (gas, water), rounded half up from the exact product.
     Returns: the same rows in the same order with `quantity_base` Int64 and `quantity_error` String, one of them null.
              The codes are the keys of QUANTITY_REASONS; the number is judged before the unit.
     Source:  rules.md section 1.
     """
-    text = frame["quantity"].cast(pl.String).str.strip_chars()
-    plain = text.str.contains(_PLAIN_DECIMAL).fill_null(False)
-    # The guard admits only what Decimal(38, 9) holds exactly, or is too long for it and becomes null; the physical
-    # value of a decimal is the number times 10^9.
-    number = text.set(~plain, None).str.strip_prefix("+").cast(pl.Decimal(38, FRACTION_DIGITS_MAX), strict=False)
-    parts = _factors(frame).with_columns(
-        scaled=number.to_physical(), plain=plain, negative=text.str.starts_with("-").fill_null(False)
+    value = calorific_value.cast(pl.Int128)
+    calorific = pl.when(value.is_between(1, CALORIFIC_VALUE_MAX)).then(value)
+    divisor = pl.when("_from_energy").then(calorific).otherwise(_ONE).alias("_divisor")
+    steps = frame.with_columns(_TEXTS).with_columns(_PLAIN).with_columns(_SCALED, *_FACTOR).with_columns(divisor)
+    return steps.with_columns(_BASE).with_columns(_ERROR).with_columns(_SOUND_BASE).drop(_STEPS)
+
+
+def _base() -> pl.Expr:
+    """Null where the number is too long, or the unit does not fit."""
+    denominator = pl.col("_denominator") * pl.col("_divisor") * _SCALE
+    return pl.when(pl.col("_scaled") < _SCALED_END).then(
+        (2 * pl.col("_scaled") * pl.col("_numerator") + denominator) // (2 * denominator)
     )
-    numerator, denominator = pl.col("numerator"), pl.col("denominator") * _SCALE
-    fits = (pl.col("scaled") < _SCALED_END).fill_null(False)
-    parts = parts.with_columns(
-        base=pl.when(fits).then((2 * pl.col("scaled") * numerator + denominator) // (2 * denominator))
-    )
-    error = (
-        pl.when(~pl.col("plain"))
+
+
+def _error() -> pl.Expr:
+    return (
+        pl.when(~pl.col("_plain"))
         .then(pl.lit(NOT_A_NUMBER))
-        .when(pl.col("negative"))
+        .when(pl.col("_text").str.starts_with("-"))
         .then(pl.lit(NEGATIVE))
-        .when(numerator.is_null())
+        .when(pl.col("_numerator").is_null() | pl.col("_divisor").is_null())
         .then(pl.lit(UNIT))
-        .when(~fits | (pl.col("base") > QUANTITY_MAX))
+        .when(pl.col("_base").is_null() | (pl.col("_base") > QUANTITY_MAX))
         .then(pl.lit(TOO_LARGE))
-    )
-    judged = parts.select(error.alias("quantity_error"), "base").select(
-        pl.when(pl.col("quantity_error").is_null()).then(pl.col("base")).cast(pl.Int64).alias("quantity_base"),
-        "quantity_error",
-    )
-    return frame.with_columns(judged.get_columns())
-
-
-def _factors(frame: pl.DataFrame) -> pl.DataFrame:
-    """Base units in one unit of each row, as `numerator` and `denominator` (Int128): null where the unit does not fit."""
-    asked = frame.select(pl.col("commodity").cast(pl.String), unit=pl.col("unit").cast(pl.String).str.strip_chars())
-    factors = asked.join(_FACTORS, on=["commodity", "unit"], how="left", maintain_order="left")
-    if "calorific_value" in frame.columns:
-        value = frame["calorific_value"].cast(pl.Int128)
-        calorific = value.set(~value.is_between(1, CALORIFIC_VALUE_MAX), None)
-    else:
-        calorific = pl.Series("calorific_value", [None], dtype=pl.Int128).new_from_index(0, frame.height)
-    divisor = pl.when("from_energy").then(calorific).otherwise(pl.lit(1, dtype=pl.Int128))
-    return factors.select(
-        numerator=pl.when(divisor.is_not_null()).then(pl.col("numerator")),
-        denominator=pl.col("denominator") * divisor,
     )
 
 
@@ -115,3 +99,41 @@ def _factor_table() -> pl.DataFrame:
 
 
 _FACTORS = _factor_table()
+_PLACES = {f"{row['commodity']} {row['unit']}": place for place, row in enumerate(_FACTORS.iter_rows(named=True))}
+
+# The steps, put together once: for a thousand rows that takes as long as to work them out. One after the other, because Polars
+# works out an expression anew wherever it stands.
+_TEXTS = [
+    pl.col("quantity").cast(pl.String).str.strip_chars().alias("_text"),
+    (pl.col("commodity").cast(pl.String) + " " + pl.col("unit").cast(pl.String).str.strip_chars())
+    .replace_strict(list(_PLACES), list(_PLACES.values()), default=None, return_dtype=pl.UInt32)
+    .alias("_place"),
+]
+_PLAIN = pl.col("_text").str.contains(_PLAIN_DECIMAL).fill_null(False).alias("_plain")
+# The guard admits only what Decimal(38, 9) holds exactly, or is too long for it and becomes null; the physical value of a
+# decimal is the number times 10^9.
+_SCALED = (
+    pl.when("_plain")
+    .then(pl.col("_text").str.strip_prefix("+"))
+    .cast(pl.Decimal(38, FRACTION_DIGITS_MAX), strict=False)
+    .to_physical()
+    .alias("_scaled")
+)
+_FACTOR = [
+    pl.lit(_FACTORS[name]).gather(pl.col("_place")).alias(f"_{name}")
+    for name in ("numerator", "denominator", "from_energy")
+]
+_BASE = _base().alias("_base")
+_ERROR = _error().alias("quantity_error")
+_SOUND_BASE = pl.when(pl.col("quantity_error").is_null()).then("_base").cast(pl.Int64).alias("quantity_base")
+_STEPS = [
+    "_text",
+    "_place",
+    "_plain",
+    "_numerator",
+    "_denominator",
+    "_from_energy",
+    "_scaled",
+    "_divisor",
+    "_base",
+]

@@ -6,62 +6,56 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import polars as pl
+from sqlalchemy import insert
 from sqlmodel import col, select, tuple_
 
 from carbon_bank.foundation.columns import Columns, array_text, copy_in, fetch_columns
 from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.foundation.units import QUALITY_DTYPE
 from carbon_bank.readings.intake import PERIOD_DAYS_MAX
 from carbon_bank.readings.tables import MeterReading, ReadingBatch
 
+_KNOWN = [
+    *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("meter_id", "calorific_value", "digits")),
+    pl.col("matches"),
+]
+_ADD_BATCH = insert(ReadingBatch).returning(col(ReadingBatch.id))
 _LOCK_UTILITY = 2 << 48
 NO_QUANTITY = -1
 
 
-async def one_batch_at_a_time(session: WriteSession, utility_id: int) -> None:
-    """Let one batch of a utility through at a time: what a row is judged against cannot change under it."""
-    await session.sql("SELECT pg_advisory_xact_lock(:key)", {"key": _LOCK_UTILITY + utility_id})
+async def one_batch_at_a_time(session: WriteSession, utility_id: int, city_id: int) -> datetime:
+    """Let one batch of a utility through at a time: what a row is judged against cannot change under it. Returns the moment to
+    stamp on what it records."""
+    return await recording_moment(session, city_id, after_lock=_LOCK_UTILITY + utility_id)
 
 
-async def resolve_meters(session: ReadSession, utility_id: int, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows (`line, commodity, customer_number, meter_number`) with, of their meter, `meter_id, calorific_value, digits, matches`.
+async def resolve_meters(
+    session: ReadSession, utility_id: int, rows: pl.DataFrame, any_calorific_value: int
+) -> pl.DataFrame:
+    """Rows, as `tidied` gives them, with, of their meter, `meter_id, calorific_value, digits, matches`.
 
-    `calorific_value` in Wh per m3 and `digits` of the register, null where unknown; the three mean something where `matches`
-    is 1.
+    `calorific_value` in Wh per m3 (any_calorific_value where there is no meter) and `digits` of the register, null where
+    unknown; the first three mean something where `matches` is at most 1.
     """
+    # A row for each that was sent, in their order: to join them here would take longer than to look them up.
     query = """
-        SELECT sent.line, meter.id AS meter_id, coalesce(meter.calorific_value * 1000, -1) AS calorific_value,
-               coalesce(meter.digits, -1) AS digits
-        FROM unnest(%(line)s::int[], %(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
-             AS sent (line, commodity, customer_number, meter_number)
-        JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
+        SELECT coalesce(min(meter.id), -1) AS meter_id, count(meter.id) AS matches, coalesce(min(meter.digits), -1) AS digits,
+               CASE count(meter.id) WHEN 0 THEN %(any_value)s::bigint ELSE coalesce(min(meter.calorific_value) * 1000, -1) END
+               AS calorific_value
+        FROM unnest(%(commodity)s::text[], %(customer_number)s::text[], %(meter_number)s::text[])
+             WITH ORDINALITY AS sent (commodity, customer_number, meter_number, place)
+        LEFT JOIN meter ON meter.utility_id = %(utility_id)s AND meter.commodity = sent.commodity
              AND meter.customer_number = sent.customer_number
              AND (sent.meter_number = '' OR meter.meter_number = sent.meter_number)
+        GROUP BY sent.place ORDER BY sent.place
     """
-    keys = rows.select(
-        "line",
-        *(
-            # No meter has a NUL in its numbers, and PostgreSQL takes none in a text: `parse` refuses the row.
-            pl.col(name).fill_null("").str.strip_chars().str.replace_all("\0", "\ufffd", literal=True)
-            for name in ("commodity", "customer_number", "meter_number")
-        ),
-    )
-    parameters = {"utility_id": utility_id, **{name: array_text(keys[name]) for name in keys.columns}}
-    schema = {
-        "line": pl.Int32,
-        "meter_id": pl.Int64,
-        "calorific_value": pl.Int64,
-        "digits": pl.Int16,
-    }
+    numbers = {name: array_text(rows[name]) for name in ("commodity", "customer_number", "meter_number")}
+    parameters = {"utility_id": utility_id, "any_value": any_calorific_value, **numbers}
+    schema = {"meter_id": pl.Int64, "calorific_value": pl.Int64, "digits": pl.Int16, "matches": pl.Int32}
     found = await fetch_columns(session, query, parameters, schema)
-    meters = found.with_columns(
-        *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("calorific_value", "digits")),
-        matches=pl.lit(1, pl.UInt32),
-    )
-    if meters["line"].n_unique() < meters.height:
-        meters = meters.group_by("line").agg(pl.exclude("matches").min(), pl.sum("matches"))
-    joined = rows.join(meters, on="line", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("matches").fill_null(0))
+    return rows.hstack(found.select_seq(_KNOWN))
 
 
 async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last: date) -> pl.DataFrame:
@@ -128,8 +122,8 @@ async def recorded_by(
 
 
 async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.DataFrame) -> int:
-    session.add(batch)
-    await session.flush()
+    # Without the session's unit of work, which costs as much as the statement.
+    batch.id = (await session.exec(_ADD_BATCH, params=batch.model_dump(exclude={"id"}))).scalar_one()
     assert batch.id is not None
     stamped = readings.with_columns(
         batch_id=pl.lit(batch.id, pl.Int64), recorded_at=pl.lit(batch.recorded_at.isoformat(), pl.String)

@@ -39,26 +39,21 @@ _SCALE = 10**FRACTION_DIGITS_MAX
 DIGITS_MAX = 12
 
 
-def from_registers(rows: pl.DataFrame) -> pl.DataFrame:
+def from_registers(rows: pl.DataFrame) -> pl.LazyFrame:
     """Give rows with registers their quantity.
 
-    Args:    rows: `quantity, register_start, register_end, cancel` as text, in any order; `digits` Int16, before the decimal
-             point, null where unknown.
+    Args:    rows: `quantity, register_start, register_end, cancel` as text without blanks around it, empty where nothing is
+             given, in any order; `digits` Int16, before the decimal point, null where unknown.
     Returns: the same rows, `quantity` (text) filled in for those with registers, and with `rolled` Boolean (went through its
              highest figure), `register_code` and `register_column` (what is wrong, null where nothing is).
     Units:   those of the row: the quantity has the unit of the registers.
     """
-    given = {name: pl.col(name).str.strip_chars().fill_null("") != "" for name in ("quantity", *_REGISTERS)}
-    cancels = pl.col("cancel").str.strip_chars().fill_null("") != ""
+    if not any((rows[name] != "").any() for name in _REGISTERS):
+        return rows.lazy().with_columns(_NO_REGISTERS)
+    given = {name: pl.col(name) != "" for name in ("quantity", *_REGISTERS)}
+    cancels = pl.col("cancel") != ""
     by_register = given["register_start"] | given["register_end"]
-    if not rows.select(by_register.any()).item():
-        missing = ~given["quantity"] & ~cancels
-        return rows.with_columns(
-            rolled=pl.lit(False),
-            register_code=pl.when(missing).then(pl.lit("readings.quantity_missing")),
-            register_column=pl.when(missing).then(pl.lit("quantity")),
-        )
-    read = rows.with_columns(billionths(name).alias(f"_{name}") for name in _REGISTERS)
+    read = rows.lazy().with_columns(billionths(name).alias(f"_{name}") for name in _REGISTERS)
     start, end = (pl.col(f"_{name}") for name in _REGISTERS)
     full = pl.lit(10, pl.Int128).pow(pl.col("digits").clip(1, DIGITS_MAX)).cast(pl.Int128) * _SCALE
     backwards = end < start
@@ -99,6 +94,12 @@ def implausible(rolled: pl.DataFrame, usual: pl.DataFrame) -> pl.Series:
 
 
 _REGISTERS = ("register_start", "register_end")
+_MISSING = (pl.col("quantity") == "") & (pl.col("cancel") == "")
+_NO_REGISTERS = [
+    pl.lit(False).alias("rolled"),
+    pl.when(_MISSING).then(pl.lit("readings.quantity_missing")).alias("register_code"),
+    pl.when(_MISSING).then(pl.lit("quantity")).alias("register_column"),
+]
 
 
 def billionths(given: str | pl.Expr) -> pl.Expr:

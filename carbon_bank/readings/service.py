@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import NotFound
-from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import change_queries, quarantine_queries, queries
 from carbon_bank.readings.formats import known
-from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Check, Status, judge, parse, with_faults
+from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Check, Status, judge, parse, tidied
 from carbon_bank.readings.registers import HELD, implausible
 from carbon_bank.readings.tables import MeterReading as MeterReading
 from carbon_bank.readings.tables import ReadingBatch
@@ -77,14 +79,14 @@ async def record_readings(
           rows or none, `partial` each on its own. trust_rollovers: somebody looked at them.
     """
     assert rows.height <= BATCH_ROWS_MAX
-    await queries.one_batch_at_a_time(session, place.utility_id)
-    recorded_at = await recording_moment(session, place.city_id)
+    recorded_at = await queries.one_batch_at_a_time(session, place.utility_id, place.city_id)
     today = clock.local_day(now, place.time_zone)
     parsed = await _parsed(session, place, rows, today)
     if not trust_rollovers:
         parsed = await _with_held_rollovers(session, parsed, today)
     outcomes, readings = await _judged(session, parsed, mode)
-    counts = dict(outcomes["status"].value_counts().iter_rows())
+    statuses = outcomes["status"].to_list()
+    counts = Counter(statuses)
     batch = ReadingBatch(
         city_id=place.city_id,
         utility_id=place.utility_id,
@@ -92,11 +94,11 @@ async def record_readings(
         by=actor.subject,
         recorded_at=recorded_at,
         rows=rows.height,
-        **{status.value: counts.get(status.value, 0) for status in Status},
+        **{status.value: counts[status.value] for status in Status},
     )
     batch_id = await queries.add_batch(session, batch, readings)
-    waiting = outcomes.filter(pl.col("status") == Status.QUARANTINED.value)
-    if waiting.height:
+    if batch.quarantined:
+        waiting = outcomes.filter(pl.col("status") == Status.QUARANTINED.value)
         kept = waiting.select("line", "code").join(rows.drop(_FAULT, strict=False), on="line", maintain_order="left")
         await quarantine_queries.keep(session, batch, kept, _kept_until(today))
     facts = {"rows": rows.height, "source": source, **counts}
@@ -116,48 +118,46 @@ async def record_readings(
         duplicate=batch.duplicate,
         revised=batch.revised,
         quarantined=batch.quarantined,
-        statuses=outcomes["status"].to_list(),
+        statuses=statuses,
         refused=list(_refusals(outcomes, rows)),
     )
 
 
 async def _parsed(session: ReadSession, place: UtilityPlace, rows: pl.DataFrame, today: date) -> pl.DataFrame:
-    resolved = await queries.resolve_meters(session, place.utility_id, rows)
-    any_value = pl.lit(_ANY_CALORIFIC_VALUE, pl.Int64)
-    resolved = resolved.with_columns(
-        calorific_value=pl.when(pl.col("matches") == 0).then(any_value).otherwise("calorific_value")
-    )
-    return _with_meter_faults(parse(resolved, today), place)
+    resolved = await queries.resolve_meters(session, place.utility_id, tidied(rows), _ANY_CALORIFIC_VALUE)
+    return parse(resolved, today, _of_meters(place.commodities))
 
 
 async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What becomes of each row (`line, status, code, column`), and the readings to record."""
-    sound = parsed.filter(pl.col("code").is_null())
+    faultless = parsed["code"].null_count() == parsed.height
+    sound = parsed if faultless else parsed.filter(pl.col("code").is_null())
     judged = judge(sound, await _standing_near(session, sound))
-    waits = pl.col("code").is_in([UNKNOWN_METER, HELD]) if mode == "partial" else pl.lit(False)
-    status = pl.when(waits).then(pl.lit(Status.QUARANTINED.value)).otherwise(pl.lit(Status.REFUSED.value))
-    faulty = parsed.filter(pl.col("code").is_not_null()).select("line", status.alias("status"), "code", "column")
-    outcomes = pl.concat([judged.outcomes, faulty]).sort("line")
+    if faultless:
+        outcomes = judged.outcomes
+    else:
+        waits = pl.col("code").is_in([UNKNOWN_METER, HELD]) if mode == "partial" else pl.lit(False)
+        status = pl.when(waits).then(pl.lit(Status.QUARANTINED.value)).otherwise(pl.lit(Status.REFUSED.value))
+        faulty = parsed.filter(pl.col("code").is_not_null()).select("line", status.alias("status"), "code", "column")
+        outcomes = pl.concat([judged.outcomes, faulty]).sort("line")
     if mode == "atomic" and outcomes["status"].eq(Status.REFUSED.value).any():
         return _none_taken(outcomes), judged.readings.clear()
     return outcomes, judged.readings
 
 
-def _with_meter_faults(parsed: pl.DataFrame, place: UtilityPlace) -> pl.DataFrame:
-    supplied = pl.col("commodity").str.strip_chars().is_in(sorted(place.commodities))
-    checks: list[Check] = [
-        (pl.col("code").is_not_null(), pl.col("code"), pl.col("column")),
-        (~supplied, "readings.not_this_utility", "commodity"),
+@lru_cache(maxsize=16)
+def _of_meters(supplied: frozenset[str]) -> tuple[Check, ...]:
+    return (
+        (~pl.col("commodity").is_in(sorted(supplied)), "readings.not_this_utility", "commodity"),
         (pl.col("matches") == 0, UNKNOWN_METER, "customer_number"),
         (pl.col("matches") > 1, "readings.meter_ambiguous", "meter_number"),
-    ]
-    return with_faults(parsed, checks)
+    )
 
 
 async def _with_held_rollovers(session: ReadSession, parsed: pl.DataFrame, today: date) -> pl.DataFrame:
-    rolled = parsed.filter(pl.col("code").is_null() & pl.col("rolled"))
-    if not rolled.height:
+    if not parsed["rolled"].any():
         return parsed
+    rolled = parsed.filter(pl.col("code").is_null() & pl.col("rolled"))
     usual = await queries.usual_use(session, rolled["meter_id"].unique().to_list(), today - timedelta(days=USUAL_DAYS))
     held = pl.col("line").is_in(implausible(rolled, usual).implode())
     return parsed.with_columns(
@@ -178,7 +178,7 @@ async def _standing_near(session: ReadSession, sound: pl.DataFrame) -> pl.DataFr
         )
     first, last = sound["period_start"].min(), sound["period_end"].max()
     assert isinstance(first, date) and isinstance(last, date)
-    return await queries.standing(session, sound["meter_id"].unique(), first, last)
+    return await queries.standing(session, pl.Series(np.unique(sound["meter_id"].to_numpy())), first, last)
 
 
 def _none_taken(outcomes: pl.DataFrame) -> pl.DataFrame:
@@ -193,9 +193,9 @@ def sentence(code: str) -> str:
 
 
 def _refusals(outcomes: pl.DataFrame, rows: pl.DataFrame) -> Iterator[Refused]:
-    refused = outcomes.filter(pl.col("status").is_in([Status.REFUSED.value, Status.QUARANTINED.value]))
-    if refused.is_empty():
+    if outcomes["code"].null_count() == outcomes.height:
         return
+    refused = outcomes.filter(pl.col("status").is_in([Status.REFUSED.value, Status.QUARANTINED.value]))
     sent = refused.join(rows.drop(_FAULT, strict=False), on="line", how="left", maintain_order="left")
     for row in sent.iter_rows(named=True):
         column = row["column"] or ""

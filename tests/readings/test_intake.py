@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from carbon_bank.foundation.units import QUALITY_DTYPE
-from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, judge, parse
+from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, judge, parse, tidied
 
 TODAY = date(2026, 11, 23)
 SOUND = {
@@ -95,9 +95,8 @@ NEAR_FAULTS: list[dict[str, str | None]] = [
 def parsed(*rows: dict[str, str | None], calorific_value: int | None = None) -> pl.DataFrame:
     columns = {name: pl.Series([row.get(name) for row in rows], dtype=pl.String) for name in COLUMNS}
     frame = pl.DataFrame({"line": pl.Series(range(1, len(rows) + 1), dtype=pl.Int32), **columns})
-    return parse(
-        frame.with_columns(calorific_value=pl.lit(calorific_value, pl.Int64), meter_id=pl.lit(7, pl.Int64)), TODAY
-    )
+    meter = {"calorific_value": pl.lit(calorific_value, pl.Int64), "meter_id": pl.lit(7, pl.Int64)}
+    return parse(tidied(frame).with_columns(**meter), TODAY)
 
 
 @pytest.mark.parametrize(("code", "column", "said"), FAULTS)
@@ -118,7 +117,7 @@ def test_a_row_just_inside_the_rules_is_sound(said: dict[str, str | None]) -> No
 def test_what_a_format_found_wrong_comes_first() -> None:
     rows = pl.DataFrame([{**SOUND, "quantity": "x", "code": "formats.ragged", "column": "unit"}, SOUND])
     numbered = rows.with_columns(line=pl.Series([1, 2], dtype=pl.Int32))
-    assert parse(numbered, TODAY).select("code", "column").rows() == [("formats.ragged", "unit"), (None, None)]
+    assert parse(tidied(numbered), TODAY).select("code", "column").rows() == [("formats.ragged", "unit"), (None, None)]
 
 
 def test_of_several_faults_the_first_in_the_order_of_the_rules_is_told() -> None:
@@ -145,7 +144,7 @@ def test_a_cancellation_has_no_quantity_even_where_one_was_sent() -> None:
 
 def test_optional_columns_may_be_left_out_of_the_frame() -> None:
     frame = pl.DataFrame({name: [value] for name, value in SOUND.items()}).with_columns(line=pl.lit(1, pl.Int32))
-    [row] = parse(frame, TODAY).rows(named=True)
+    [row] = parse(tidied(frame), TODAY).rows(named=True)
     assert (row["code"], row["quality"], row["reason"]) == (None, "actual", None)
 
 

@@ -23,10 +23,10 @@ MAY, JUNE = ("2026-05-01", "2026-06-01"), ("2026-06-01", "2026-07-01")
 
 def used(start: str, end: str, digits: int | None = None) -> tuple[str | None, bool, str | None]:
     frame = pl.DataFrame(
-        {"quantity": [None], "register_start": [start], "register_end": [end], "cancel": [None], "digits": [digits]},
-        schema_overrides={"quantity": pl.String, "cancel": pl.String, "digits": pl.Int16},
+        {"quantity": [""], "register_start": [start], "register_end": [end], "cancel": [""], "digits": [digits]},
+        schema_overrides={"digits": pl.Int16},
     )
-    [found] = from_registers(frame).rows(named=True)
+    [found] = from_registers(frame).collect().rows(named=True)
     return found["quantity"], found["rolled"], found["register_code"]
 
 

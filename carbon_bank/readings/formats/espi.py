@@ -6,11 +6,9 @@ at their place; registers become readings between them. Source: ESPI 4.0 (NAESB 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import polars as pl
@@ -20,7 +18,8 @@ from carbon_bank.foundation.units import Quality
 from carbon_bank.readings.formats import espi_codes as codes
 from carbon_bank.readings.formats.clocks import Clock, ZoneClock
 from carbon_bank.readings.formats.espi_feed import Entry, Reading, path_of, readings, resources
-from carbon_bank.readings.formats.espi_series import Describing, Notes, Series, tariff_of
+from carbon_bank.readings.formats.espi_series import Describing, Notes, Series, amount_of, seconds_of, tariff_of
+from carbon_bank.readings.formats.espi_summary import Summaries
 from carbon_bank.readings.formats.intervals import INTERVAL_SCHEMA, INTERVALS_MAX, Sums
 from carbon_bank.readings.formats.normal import CHUNK_ROWS, METER, NORMAL_SCHEMA, Chunk, Chunks, normal_form, numbered
 from carbon_bank.readings.formats.options import Options
@@ -33,7 +32,6 @@ SENTENCES = codes.SENTENCES
 DAY_SECONDS_MIN = 23 * 3600
 """A reading at least as long is of whole days: the shortest day has 23 hours."""
 HALF_A_DAY = 12 * 3600
-_WHOLE = re.compile(r"[+-]?[0-9]{1,24}")
 
 _ByClock = defaultdict[Clock, list[tuple[Any, ...]]]
 
@@ -67,6 +65,7 @@ class _Reader:
         self.meter_of_link = {
             link: meter.path for meter in reversed(self.feed["MeterReading"]) for link in meter.related
         }
+        self.summaries = Summaries(self.feed.pop("UsageSummary"))
 
     def chunks(self) -> Iterator[Chunk]:
         sums = Sums(self.options.sum_to, self.options.strict)
@@ -103,6 +102,7 @@ class _Reader:
                     {"file": self.source.name, "intervals_max": INTERVALS_MAX},
                 )
         _hand_over(sums, fine)
+        self.summaries.tell(self.notes)
         yield from self._rows(whole, refused, sums)
 
     def _rows(self, whole: _ByClock, refused: list[tuple[Any, ...]], sums: Sums) -> Iterator[Chunk]:
@@ -148,7 +148,7 @@ class _Reader:
             return None
         fault = series.fault
         start, seconds = self._time(reading)
-        amount = _amount(reading.value, series.scale)
+        amount = amount_of(reading.value, series.scale)
         if fault is None and (start is None or seconds is None):
             fault = codes.TIME
         if fault is None and amount is None:
@@ -160,19 +160,22 @@ class _Reader:
             fault = codes.FRACTION
         if fault is not None:
             return "refused", (reading.at, *key, series.unit, fault), series.clock
+        assert start is not None and seconds is not None and amount is not None
         self.has_tariffs |= tariff != TOTAL
+        if tariff == TOTAL and not series.is_register:
+            self.summaries.add(series, start, seconds, amount)
         quality = self._quality(reading, series)
         issued = _issued(entry.updated)
-        if series.is_register or (seconds is not None and seconds >= DAY_SECONDS_MIN):
+        if series.is_register or seconds >= DAY_SECONDS_MIN:
             row = (reading.at, *key, series.unit, start, seconds, amount, quality, issued, tariff, series.is_register)
             return "whole", row, series.clock
         return "fine", (reading.at, *key, series.unit, start, seconds, amount, quality, issued, tariff), series.clock
 
     def _time(self, reading: Reading) -> tuple[int | None, int | None]:
-        start = _seconds(reading.start)
+        start = seconds_of(reading.start)
         if start is not None and _has_fraction(reading.start):
             self.notes.add(codes.FRACTION, reading.at)
-        seconds = _seconds(reading.duration or "0")
+        seconds = seconds_of(reading.duration or "0")
         return start, seconds
 
     def _quality(self, reading: Reading, series: Series) -> str:
@@ -203,20 +206,6 @@ def _refused_rows(refused: list[tuple[Any, ...]]) -> pl.DataFrame:
     names = {"at": pl.Int32, **dict.fromkeys((*METER, "unit", "code"), pl.String)}
     frame = pl.DataFrame(refused, schema=names, orient="row")
     return normal_form(frame.with_columns(column=pl.lit("quantity")))
-
-
-def _amount(value: str, scale: int) -> int | None:
-    """Billionths of the unit; null where the value is no whole number, or too large to be one of a reading."""
-    amount = int(value) * scale if _WHOLE.fullmatch(value) else None
-    return amount if amount is not None and abs(amount) < 10**27 else None
-
-
-def _seconds(text: str) -> int | None:
-    try:
-        number = Decimal(text)
-        return int(number) if number.is_finite() and abs(number) < 10**11 else None
-    except InvalidOperation:
-        return None
 
 
 def _has_fraction(text: str) -> bool:

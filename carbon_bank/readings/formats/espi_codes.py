@@ -39,10 +39,10 @@ QUALITIES = {
 }  # fmt: skip
 """ReadingQuality.quality; any other is taken for an estimate, with a finding."""
 
-NO_TYPE, OTHER, UNIT, NOT_QUANTITY, TIME, VALUE, OFF, FRACTION, TARIFF, TARIFF_MISSING, TARIFFS_PASSED = (
+NO_TYPE, OTHER, UNIT, NOT_QUANTITY, TIME, VALUE, OFF, FRACTION, TARIFF, TARIFF_MISSING, TARIFFS_PASSED, SUMMARY = (
     "formats.espi_no_reading_type", "formats.espi_other_commodity", "formats.espi_unit", "formats.espi_not_a_quantity",
     "formats.espi_time", "formats.espi_value", "formats.espi_off_midnight", "formats.espi_fraction", "formats.espi_tou",
-    "formats.espi_tariff_missing", "formats.espi_tariffs",
+    "formats.espi_tariff_missing", "formats.espi_tariffs", "formats.espi_summary_differs",
 )  # fmt: skip
 SENTENCES: dict[str, str] = {
     NO_TYPE: (
@@ -78,5 +78,9 @@ NOTES: dict[str, str] = {
     "formats.espi_flow": "Readings of what was fed in, or net of it, were passed over: they are not what was used.",
     TARIFFS_PASSED: "Readings of tariffs (tou) were passed over: their UsagePoint has the total of the same time, and it counts.",
     "formats.espi_quality": "Readings of a questionable, derived or unknown quality were taken for estimates.",
+    SUMMARY: (
+        "A UsageSummary says another overallConsumptionLastPeriod than the readings of its billingPeriod add up to. The readings were "
+        "taken; ask whoever made the feed which of the two is right."
+    ),
     "formats.espi_clock": "The feed's LocalTimeParameters cannot be read. The days are those of the city's time zone.",
 }

@@ -16,7 +16,10 @@ from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.readings.formats.source import Source
 
 TEXT_MAX = 1000
-RESOURCES = ("UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters")
+RESOURCES = ("UsagePoint", "MeterReading", "ReadingType", "LocalTimeParameters", "UsageSummary")
+_FORMERLY = {"ElectricPowerUsageSummary": "UsageSummary"}
+_OF_SUMMARY = ("billingPeriod", "overallConsumptionLastPeriod")
+"""What is kept of a summary. Their parts have names of their own, and other elements the same ones."""
 RESOURCES_MAX = 1_000_000
 PORTION_BYTES_MAX = 2**18
 """Between two readings or entries. All of it is in memory, where an element takes thirty times its bytes."""
@@ -152,11 +155,12 @@ def _events(source: Source, file: _Portions, with_readings: bool) -> Iterator[tu
             _forget(file, element)
         elif name == "IntervalBlock":
             entry.kind = "IntervalBlock"
-        elif name in RESOURCES:
-            entry.kind = name
-            entry.values = {
-                _name(each): _text(each) for each in element.iter() if isinstance(each.tag, str) and not len(each)
-            }
+        elif (resource := _FORMERLY.get(name, name)) in RESOURCES:
+            entry.kind = resource
+            parts = (
+                [each for each in element if _name(each) in _OF_SUMMARY] if resource == "UsageSummary" else [element]
+            )
+            entry.values = {key: text for part in parts for key, text in _values(part).items()}
         elif name == "entry":
             yield entry, None
             _forget(file, element)
@@ -185,8 +189,12 @@ def _link(entry: Entry, element: Any) -> None:
         entry.related.append(path)
 
 
+def _values(element: Any) -> dict[str, str]:
+    return {_name(each): _text(each) for each in element.iter() if isinstance(each.tag, str) and not len(each)}
+
+
 def _reading(element: Any) -> Reading:
-    values = {_name(each): _text(each) for each in element.iter() if isinstance(each.tag, str) and not len(each)}
+    values = _values(element)
     return Reading(
         element.sourceline or 0, values.get("start", ""), values.get("duration", ""), values.get("value", ""),
         values.get("quality"), values.get("tou", ""),

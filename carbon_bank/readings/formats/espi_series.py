@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from carbon_bank.readings.formats.espi_feed import Entry
 from carbon_bank.readings.formats.normal import Finding
 
 _PLACES = 9
+_WHOLE = re.compile(r"[+-]?[0-9]{1,24}")
 _TARIFF = re.compile(r"[+-]?[0-9]{1,5}")
 _MULTIPLIER_MAX = 12
 _OFFSET_MAX, _SUMMER_MAX = 16 * 3600, 2 * 3600
@@ -25,14 +27,16 @@ class Notes:
     """What was odd about a feed: how many times, and where first."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    firsts: dict[str, int] = field(default_factory=dict)
+    firsts: dict[str, tuple[int, str | None]] = field(default_factory=dict)
 
-    def add(self, code: str, at: int) -> None:
+    def add(self, code: str, at: int, value: str | None = None) -> None:
         self.counts[code] += 1
-        self.firsts.setdefault(code, at)
+        self.firsts.setdefault(code, (at, value))
 
     def findings(self) -> list[Finding]:
-        return [Finding(self.firsts[code], code, codes.NOTES[code], count=count) for code, count in self.counts.items()]
+        return [
+            Finding(at, code, codes.NOTES[code], value, self.counts[code]) for code, (at, value) in self.firsts.items()
+        ]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class Describing:
         commodity, fault = self._commodity(point, kind, uom)
         if fault is None:
             fault = self._kind_fault(kind, uom)
-        scale = _scale(values.get("powerOfTenMultiplier", "0"))
+        scale = scale_of(values.get("powerOfTenMultiplier", "0"))
         if scale is None and fault is None:
             fault = codes.VALUE
         flow = values.get("flowDirection")
@@ -160,10 +164,24 @@ def tariff_of(tou: str) -> int | None:
     return number if -(2**15) <= number < 2**15 else None
 
 
-def _scale(multiplier: str) -> int | None:
+def scale_of(multiplier: str) -> int | None:
     """Billionths in 10^multiplier; null where that is no multiplier, or finer than a billionth."""
     try:
         power = int(multiplier or "0")
     except ValueError:
         return None
     return 10 ** (_PLACES + power) if -_PLACES <= power <= _MULTIPLIER_MAX else None
+
+
+def amount_of(value: str, scale: int) -> int | None:
+    """Billionths of the unit; null where the value is no whole number, or too large to be one of a reading."""
+    amount = int(value) * scale if _WHOLE.fullmatch(value) else None
+    return amount if amount is not None and abs(amount) < 10**27 else None
+
+
+def seconds_of(text: str) -> int | None:
+    try:
+        number = Decimal(text)
+        return int(number) if number.is_finite() and abs(number) < 10**11 else None
+    except InvalidOperation:
+        return None

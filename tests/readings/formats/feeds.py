@@ -49,6 +49,18 @@ def block(
     )
 
 
+def summary(start: int, seconds: int, value: int, multiplier: int = 0, uom: int = 72, path: str = POINT) -> str:
+    def amount(name: str, used: int) -> str:
+        told = f"<powerOfTenMultiplier>{multiplier}</powerOfTenMultiplier><uom>{uom}</uom><value>{used}</value>"
+        return f"<{name}>{told}</{name}>"
+
+    period = f"<billingPeriod><duration>{seconds}</duration><start>{start}</start></billingPeriod>"
+    since = amount("currentBillingPeriodOverAllConsumption", value + 9)
+    return entry(
+        "UsageSummary", f"{path}/UsageSummary/1", period + amount("overallConsumptionLastPeriod", value) + since
+    )
+
+
 def feed(*entries: str) -> str:
     return f'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom">{"".join(entries)}</feed>'
 

@@ -10,7 +10,7 @@ from carbon_bank.readings.formats import known
 from carbon_bank.readings.formats.normal import Finding
 from carbon_bank.readings.formats.options import Options
 from carbon_bank.readings.formats.source import Source
-from carbon_bank.readings.intake import parse
+from carbon_bank.readings.intake import parse, tidied
 
 TODAY = date(2026, 11, 24)
 CALORIFIC_VALUE = 11_000
@@ -24,7 +24,7 @@ class Read:
         chunks = list(known.read(file, form, options))
         rows = pl.concat([chunk.rows for chunk in chunks])
         assert rows["line"].to_list() == list(range(1, rows.height + 1))
-        self.rows = parse(rows.with_columns(calorific_value=pl.lit(CALORIFIC_VALUE, pl.Int64)), TODAY)
+        self.rows = parse(tidied(rows).with_columns(calorific_value=pl.lit(CALORIFIC_VALUE, pl.Int64)), TODAY)
         self.sent = pl.concat([chunk.sent for chunk in chunks], how="diagonal")
         self.findings: dict[str, Finding] = {each.code: each for chunk in chunks for each in chunk.findings}
         assert len(self.findings) == sum(len(chunk.findings) for chunk in chunks), "each code is told once"

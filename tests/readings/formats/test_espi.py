@@ -26,6 +26,7 @@ from tests.readings.formats.feeds import (
     reading,
     reading_type,
     source,
+    summary,
     usage_point,
 )
 from tests.readings.formats.judged import Read
@@ -269,6 +270,44 @@ def test_of_restated_blocks_the_one_issued_last_counts(tmp_path: Path) -> None:
         assert found.sound["quantity"].to_list() == [24 * 900]
         assert found.findings["formats.restated_interval"].count == 24
         assert read(made, strict=True).codes == {"formats.contradiction": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (summary(MIDNIGHT, DAY, 24_000), None),
+        (summary(MIDNIGHT, DAY, 25, 3), None),  # as near as thousands can say
+        (summary(MIDNIGHT, DAY, 26, 3), "26000 Wh said, 24000 Wh read"),
+        (summary(MIDNIGHT, DAY, 24_002), "24002 Wh said, 24000 Wh read"),
+        (summary(MIDNIGHT, DAY, 86_400_000, uom=31), None),  # another unit
+        (summary(MIDNIGHT - HOUR, DAY, 5), None),  # readings of a part of it
+        (summary(MIDNIGHT, DAY, 5, path="RetailCustomer/7/UsagePoint/71"), None),
+        (summary(MIDNIGHT, DAY, 5).replace("UsageSummary xmlns", "ElectricPowerUsageSummary xmlns").replace(
+            "</UsageSummary>", "</ElectricPowerUsageSummary>"), "5 Wh said, 24000 Wh read"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_summary_is_compared_with_the_readings_that_cover_its_period(
+    tmp_path: Path, said: str, told: str | None, step: int
+) -> None:
+    hours = [reading(MIDNIGHT + hour * HOUR) for hour in range(24)][::step]
+    found = read(source(tmp_path, feed(usage_point(), meter_reading(), reading_type(), block(*hours), said, said)))
+    note = found.findings.pop("formats.espi_summary_differs", None)
+    assert (note and (note.value, note.count)) == (told and (told, 1))
+    assert found.sound["quantity"].to_list() == [24_000]
+
+
+def test_readings_that_come_twice_are_not_compared_with_a_summary(tmp_path: Path) -> None:
+    hours, said = [reading(MIDNIGHT + hour * HOUR) for hour in (0, 1, 1, 2)], summary(MIDNIGHT, 3 * HOUR, 5)
+    found = read(source(tmp_path, feed(usage_point(), meter_reading(), reading_type(), block(*hours), said)))
+    assert "formats.espi_summary_differs" not in found.findings
+
+
+def test_the_summary_of_a_year_of_days_agrees_with_them_until_it_is_changed(feeds: Path, tmp_path: Path) -> None:
+    text = (feeds / "gb_elec_1yr_daily_binned_monthly.xml").read_text("utf-8")
+    assert read(source(tmp_path, text)).findings == {}
+    found = read(source(tmp_path, text.replace("<value>625716</value>", "<value>625761</value>")))
+    assert found.findings["formats.espi_summary_differs"].value == "625761 Wh said, 625716 Wh read"
 
 
 def test_a_day_with_a_gap_is_left_out_and_one_estimate_makes_an_estimate(tmp_path: Path) -> None:
