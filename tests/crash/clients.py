@@ -29,10 +29,10 @@ from tests.crash.city import DEBT_MAX, City
 
 OUTAGES = (DBAPIError, PoolTimeout, psycopg.OperationalError, ConnectionError)
 """What a client sees of a server that went away: it does not know what became of its request."""
-AGAIN_SECONDS = 0.2
-ANSWERED_WITHIN_SECONDS = 60
+AGAIN_SECONDS = 0.3
+ANSWERED_WITHIN_SECONDS = 120
 DROPPED_SHARE = 0.04
-THINKING_SECONDS = 0.25
+THINKING_SECONDS = 0.4
 BUSY = "ledger.key_in_use"
 
 

@@ -33,10 +33,10 @@ from tests.crash.server import Server
 CLIENTS = 6
 LOOK_SECONDS = 0.02
 JITTER_SECONDS = 0.03
-ROUND_SECONDS_MAX = 90
+ROUND_SECONDS_MAX = 300
 KINDS = ("worker", "server", "backend", "worker and server")
 QUEUE_SHARE = 0.25
-REPLAYED_MAX = 100
+REPLAYED_MAX = 60
 
 
 @dataclass(frozen=True)
