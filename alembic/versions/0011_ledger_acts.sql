@@ -222,6 +222,14 @@ BEGIN
     IF EXISTS (SELECT 1 FROM posting WHERE household_id = of_household AND reverses = of_seq) THEN
         RETURN ledger_refused('reversed');
     END IF;
+    IF was.kind = 'award' AND EXISTS (
+        SELECT 1 FROM posting AS later
+        WHERE later.household_id = of_household AND later.kind = 'restatement' AND later.settlement_id = was.settlement_id
+          AND later.commodity = was.commodity
+          AND NOT EXISTS (SELECT 1 FROM posting AS undone
+                          WHERE undone.household_id = of_household AND undone.reverses = later.seq)) THEN
+        RETURN ledger_refused('restated');
+    END IF;
     IF was.amount > 0 THEN
         RETURN ledger_claw(of_household, for_journal, 'reversal',
                            CASE was.contra WHEN 'issuance' THEN 'clawback' ELSE was.contra END,

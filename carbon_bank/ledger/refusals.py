@@ -33,6 +33,10 @@ _CONFLICT = {
         "{fact} points are on hold for redemptions under way. Wait for their end, or cancel them, then close the account.",
     ),
     "reversed": ("ledger.reversed", "This posting was taken back before. Nothing is taken back twice."),
+    "restated": (
+        "ledger.restated",
+        "The award of household {household} was restated since. Take back the journal of that restatement first, then this one.",
+    ),
     "not_reversible": (
         "ledger.not_reversible",
         "Only awards, restatements, adjustments and redemptions are taken back.",

@@ -143,6 +143,13 @@ class Book:
         self.debt += owed
         self.write(kind, -taken - owed, day, took, points - taken - owed).award = award
 
+    def is_restated(self, number: int) -> bool:
+        """Whether a restatement of an award stands."""
+        line = self.lines[number - 1]
+        return line.kind == "award" and any(
+            each.kind == "restatement" and each.award == line.award and not each.undone for each in self.lines
+        )
+
     def reverse(self, number: int, debt_max: int) -> None:
         line = self.lines[number - 1]
         assert not line.undone

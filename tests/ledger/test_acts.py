@@ -155,6 +155,8 @@ class Story:
         def by_hand() -> None:
             if journal_id in self.undone:
                 raise Refused("ledger.reversed")
+            if any(self.books[at].is_restated(seq) for at, seq in places):
+                raise Refused("ledger.restated")
             for at, seq in places:
                 self.books[at].open(self.today)
                 self.books[at].reverse(seq, debt_max)
