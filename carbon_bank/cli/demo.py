@@ -137,7 +137,8 @@ def _serve(settings: Settings, url: str, made: Demo) -> None:
     ):
         print(f"{who:<22}{login:<24}{stages.PASSWORD}")
     for code, (client_id, secret) in made.clients.items():
-        print(f"{f'utility {code}':<22}{client_id:<24}{secret}")
+        who = code if code == "partner" else f"utility {code}"
+        print(f"{who:<22}{client_id:<24}{secret}")
     print(
         f"\nTry: curl -s {address}/v1/token -d grant_type=password -d username={stages.HOUSEHOLD} "
         f"-d password={stages.PASSWORD}\n",
