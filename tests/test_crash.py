@@ -11,7 +11,7 @@ ROUNDS = (
 
 
 def test_a_settlement_and_what_clients_were_told_survive_the_death_of_the_worker_and_of_postgresql() -> None:
-    with ground(households=12) as (server, city):
+    with ground(households=20) as (server, city):
         for number, (by_queue, plan) in enumerate(ROUNDS, start=1):
             one = Round(city, server, number, f"suite/{number}")
             one.by_queue, one.plan = by_queue, plan
