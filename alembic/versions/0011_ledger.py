@@ -140,6 +140,8 @@ def upgrade() -> None:
     for column in (sa.Column('household_id', sa.BigInteger(), nullable=True), sa.Column('subject', sa.Text(), nullable=True),
                    sa.Column('reason', sa.Text(), nullable=True), sa.Column('reverses', sa.Uuid(), nullable=True)):
         op.add_column('journal', column)
+    # A key would lock the city's one row for each of its journals: all clients would write to it.
+    op.drop_constraint(op.f('journal_city_id_fkey'), 'journal')
     op.drop_constraint(op.f('journal_kind_check'), 'journal')
     op.create_check_constraint(op.f('journal_kind_check'), 'journal', f"kind IN ({JOURNAL_KINDS})")
     op.create_check_constraint(op.f('journal_reverses_check'), 'journal', "(kind = 'reversal') = (reverses IS NOT NULL)")
@@ -281,5 +283,6 @@ def downgrade() -> None:
     op.create_check_constraint(op.f('journal_kind_check'), 'journal', "kind IN ('award')")
     for name in ('household_id', 'subject', 'reason', 'reverses'):
         op.drop_column('journal', name)
+    op.create_foreign_key(op.f('journal_city_id_fkey'), 'journal', 'city', ['city_id'], ['id'], ondelete='RESTRICT')
     op.drop_constraint(op.f('account_debt_first_check'), 'account')
     op.drop_column('account', 'closed_at')

@@ -51,7 +51,10 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER reward_is_kept BEFORE UPDATE ON reward FOR EACH ROW EXECUTE FUNCTION reward_is_kept();
+-- Not where only the stock moves: everybody waits for that row.
+CREATE TRIGGER reward_is_kept BEFORE UPDATE OF id, city_id, code, channel, partner_id, points, points_least, points_most,
+    points_step, name, description, per_month_max, starts_on, ends_on, deadline_days, state, prepared_by, prepared_at ON reward
+    FOR EACH ROW EXECUTE FUNCTION reward_is_kept();
 
 -- Terms are approved as they were prepared, once.
 CREATE FUNCTION reward_terms_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$

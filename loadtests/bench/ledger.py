@@ -122,9 +122,9 @@ SELECT pg_try_advisory_xact_lock(hashtextextended('kept_answer ' || :household_i
 SELECT * FROM kept_answer WHERE household_id = :household_id AND key = {key};
 {_act("hold")} \\gset
 {_act("end_hold")};
-UPDATE reward SET stock = stock - 1 WHERE id = {_REWARD} AND state = 'active' AND stock > 0;
 INSERT INTO kept_answer (household_id, key, request_sha256, status, body, recorded_at)
 VALUES (:household_id, {key}, sha256(convert_to({key}, 'UTF8')), 201, '{{}}', now());
+UPDATE reward SET stock = stock - 1 WHERE id = {_REWARD} AND state = 'active' AND stock > 0;
 COMMIT;
 """
 
