@@ -69,7 +69,7 @@ def _pieces(value: Any, depth: int) -> list[str]:
     if isinstance(value, int):
         if abs(value) > INTEGER_MAX:
             raise malformed(
-                "canonical", f"{value} is beyond 2**53 - 1, which not every reader takes exactly; log it as text"
+                "canonical", "an integer is beyond 2**53 - 1, which not every reader takes exactly; log it as text"
             )
         return [str(int(value))]
     if isinstance(value, str):

@@ -171,11 +171,10 @@ def verify_consistency(before: int, after: int, root_before: bytes, root_after: 
     _refuse_size(after)
     if before > after:
         raise _shrunk(before, after)
-    sound = before > 0 and _are_hashes(root_before, root_after, *proof)
     if before == after:
-        sound = sound and not proof and root_before == root_after
+        sound = before > 0 and not proof and root_before == root_after
     else:
-        sound = sound and _leads(before, after, root_before, root_after, proof)
+        sound = before > 0 and _leads(before, after, root_before, root_after, proof)
     if not sound:
         raise InvalidInput(
             "audit.consistency",
@@ -187,7 +186,7 @@ def verify_consistency(before: int, after: int, root_before: bytes, root_after: 
 def _leads(before: int, after: int, root_before: bytes, root_after: bytes, proof: Sequence[bytes]) -> bool:
     """RFC 9162 section 2.1.4.2, steps 1 to 7, for two sizes that differ."""
     path = [root_before, *proof] if before & (before - 1) == 0 else list(proof)
-    if not proof:
+    if not proof or not _are_hashes(root_before, root_after, *proof):
         return False
     place, last = before - 1, after - 1
     while place & 1:
