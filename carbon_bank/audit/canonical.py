@@ -48,11 +48,14 @@ def commit(key: bytes, domain: str, record: Any) -> bytes:
     """What stands in an entry for a record that must not be told: nothing without the key, and with it only this record.
 
     Args:    key: 32 random bytes, for this record alone. domain: what kind of record, and which version of it.
-    Raises:  InvalidInput audit.canonical.
+    Raises:  InvalidInput audit.commitment, audit.canonical.
     Source:  RFC 2104; a domain has no newline and ends with one, so that no two domains and records run together.
     """
-    assert len(key) == COMMITMENT_KEY_BYTES, "a commitment's key has 32 bytes"
-    assert DOMAIN.fullmatch(domain), "a domain is small letters, digits, dots, slashes and hyphens"
+    if len(key) != COMMITMENT_KEY_BYTES or not DOMAIN.fullmatch(domain):
+        message = (
+            f"a commitment has a key of {COMMITMENT_KEY_BYTES} bytes, and a domain of small letters, digits and . / -"
+        )
+        raise malformed("commitment", message)
     return hmac.new(key, domain.encode("ascii") + b"\n" + canonical(record), hashlib.sha256).digest()
 
 

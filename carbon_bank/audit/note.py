@@ -91,6 +91,11 @@ class SigningKey:
     seed: bytes
     kind: int = ED25519
 
+    def __post_init__(self) -> None:
+        if len(self.seed) != KEY_BYTES:
+            raise malformed("key", f"a signing key has a seed of {KEY_BYTES} bytes, not {len(self.seed)}")
+        self.verifier  # noqa: B018  # refuses a name or a type that no key has
+
     @property
     def verifier(self) -> VerifierKey:
         return VerifierKey(self.name, self._private.public_key().public_bytes_raw(), self.kind)

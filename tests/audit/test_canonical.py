@@ -109,3 +109,10 @@ def test_another_key_domain_or_record_does_not_open_it(bit: int, byte: int) -> N
     assert not opens(commitment, KEY, "bank/award/v2", {"points": 300})
     assert not opens(commitment, KEY, "bank/award/v1", {"points": 301})
     assert not opens(commitment[:-1], KEY, "bank/award/v1", {"points": 300})
+
+
+@pytest.mark.parametrize(("key", "domain"), [(KEY[:-1], "a"), (KEY + b"\0", "a"), (KEY, ""), (KEY, "a\nb"), (KEY, "A")])
+def test_a_key_or_domain_that_could_be_mistaken_is_refused(key: bytes, domain: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        commit(key, domain, {})
+    assert refused.value.code == "audit.commitment"

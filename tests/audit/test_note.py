@@ -75,7 +75,9 @@ def test_a_key_for_witnessing_has_another_id_than_the_same_key_for_signing() -> 
     assert signing.public == witnessing.public
     assert signing.id != witnessing.id
     assert VerifierKey.parse(str(witnessing)) == witnessing
-    assert WITNESS.seed.hex() not in repr(WITNESS)
+    assert str(WITNESS.seed) not in repr(WITNESS)
+    for name, seed, kind in (("w", b"short", COSIGNATURE), ("w w", WITNESS.seed, COSIGNATURE), ("w", WITNESS.seed, 6)):
+        assert code_of(SigningKey, name, seed, kind) == "audit.key"
 
 
 @pytest.mark.parametrize(
