@@ -24,8 +24,8 @@ FIRST_LINE = "c2sp.org/tlog-proof@v1"
 PROOF_HASHES_MAX = 63
 """The height of the largest tree."""
 EXTRA_BYTES_MAX = 65_535
-HEAD_BYTES_MAX = 100_000
-"""The lines before the checkpoint: the longest extra data, and the longest proof."""
+RECEIPT_BYTES_MAX = NOTE_BYTES_MAX + 100_000
+"""The longest checkpoint, and before it the longest extra data and proof."""
 INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
 
@@ -56,8 +56,8 @@ def receipt_of(index: int, size: int, hash_at: HashAt, checkpoint: Note, extra: 
 
 def parse_receipt(data: bytes) -> Receipt:
     """A receipt as it came, nothing verified yet. Raises: InvalidInput audit.receipt. Source: tlog-proof, Format."""
-    head, parted, checkpoint = data[: HEAD_BYTES_MAX + NOTE_BYTES_MAX + 1].partition(b"\n\n")
-    if not parted or not head.isascii() or len(head) > HEAD_BYTES_MAX or len(checkpoint) > NOTE_BYTES_MAX:
+    head, parted, checkpoint = data.partition(b"\n\n")
+    if not parted or not head.isascii() or len(data) > RECEIPT_BYTES_MAX:
         raise malformed(
             "receipt", f"a receipt is lines of ASCII, an empty line, and a checkpoint; begin with {FIRST_LINE}"
         )

@@ -162,6 +162,9 @@ def test_witnesses_are_counted_by_key_and_their_time_is_signed() -> None:
         assert not WITNESS.verifier.verifies(CHECKPOINT.text, bytes(wrong)), place
     assert code_of(cosign, CHECKPOINT, WITNESS, TIMESTAMP_MAX + 1) == "audit.timestamp"
     assert code_of(cosign, CHECKPOINT, WITNESS, -1) == "audit.timestamp"
+    late = 2**63  # a witness may sign it; nobody has to believe it
+    signed = SigningKey(ORIGIN, WITNESS.seed).sign(f"cosignature/v1\ntime {late}\n{CHECKPOINT.text}").signature
+    assert not WITNESS.verifier.verifies(CHECKPOINT.text, late.to_bytes(8, "big") + signed)
 
 
 def test_a_witness_cannot_stand_in_for_the_log() -> None:

@@ -81,10 +81,9 @@ HASH = b"A" * 43 + b"="
         HEAD + b"\n" + b"\n".join([HASH] * 60) + b"\n\n" + CHECKPOINT,
         HEAD + b"\nYQ==\n\n" + CHECKPOINT,
         HEAD + "\né\n\n".encode() + CHECKPOINT,
-        b"A" * 200_000 + b"\n\n" + CHECKPOINT,
-        HEAD + b"\n\n" + b"A" * 1_000_001,
+        HEAD + b"\n\n" + b"A" * 1_100_001,
     ],
-    ids=range(18),
+    ids=range(17),
 )
 def test_a_malformed_receipt_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput) as refused:

@@ -52,6 +52,7 @@ def test_a_tile_has_one_path(tile: Tile, path: str) -> None:
         "tile/0/000.p/0",
         "tile/0/000.p/01",
         "tile/0/000.p/256",
+        "tile/0/000.p/300",
         "tile/0/000.p/",
         "tile/data/000",
         "/tile/0/000",
