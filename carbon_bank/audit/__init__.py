@@ -1,0 +1,14 @@
+"""Audit: every point can be followed and proved, by programs that are not the bank's.
+
+An *entry* is a few bytes that tell of one act; its *leaf* is their hash; the *log* is a tree over all leaves in order, which
+only grows. A *checkpoint* is the tree's size and root, signed. *Tiles* are the tree's hashes as files, *bundles* the
+entries. A *receipt* proves that an entry is in the log; a *witness* is another party that signs what it has seen. A
+*commitment* stands in an entry for a record with personal data; its key opens it, and without the key it says nothing.
+
+What always holds:
+- an entry has no personal data outside a commitment;
+- whoever has two checkpoints can be shown that the later tree begins with the earlier one;
+- what is malformed is refused, never mended.
+
+Here is the law of the log alone (docs/transparency-log.md); nothing seals or serves one yet.
+"""
