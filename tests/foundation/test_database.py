@@ -19,7 +19,16 @@ KEPT = {"account", "award", "household", "lot", "meter", "policy_adoption", "pol
 APPEND_ONLY |= {"reading_mapping", "reading_rejection"}
 KEPT |= {"reading_import", "reading_quarantine"}
 APPEND_ONLY |= {"budget_use", "restated_award", "webhook_message", "webhook_received"}
-KEPT |= {"adjustment", "budget", "hold", "notification", "restatement", "webhook_delivery", "webhook_endpoint"}
+KEPT |= {
+    "adjustment",
+    "budget",
+    "hold",
+    "notification",
+    "objection",
+    "restatement",
+    "webhook_delivery",
+    "webhook_endpoint",
+}
 KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_terms", "voucher"}
 """Tables of which no row is ever removed."""
 REMOVABLE = {"kept_answer", "payout_account", "payout_choice"}
@@ -29,6 +38,7 @@ UPDATABLE = {
     "adjustment": {"state", "decided_by", "decided_at", "decided_reason", "journal_id"},
     "budget": {"used", "approved_by", "approved_at"},
     "hold": {"ended_seq", "spent"},
+    "objection": {"state", "answer", "answered_by", "answered_at", "adjustment_id"},
     "inbox_mail": {"state", "attempts", "due_at", "ended_at", "trouble", "code"},
     "inbox_preference": {"language", "email", "muted", "changed_at"},
     "notification": {"read_at", "mail_planned"},
