@@ -54,6 +54,10 @@ BEGIN
         UPDATE lot SET remaining = remaining - part WHERE household_id = of_household AND lot_id = source.lot_id;
         INSERT INTO lot_use (household_id, seq, lot_id, amount) VALUES (of_household, for_seq, source.lot_id, part);
     END LOOP;
+    IF missing > 0 THEN
+        RAISE EXCEPTION 'the lots of household % lack % points that its account shows', of_household, missing
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'lots_follow_account';
+    END IF;
 END $$;
 
 -- Give points back to the lots from which postings took them: the last taken first. Returns what no lot could take back.
@@ -121,7 +125,7 @@ BEGIN
     RETURN ledger_done(acc);
 END $$;
 
--- End a hold, once: `spent` points leave, the rest returns to its lots, after any debt. Nothing spent: it is void.
+-- End a hold, once: `spent` points leave (null: the whole), the rest returns to its lots, after any debt. Nothing spent: it is void.
 CREATE FUNCTION ledger_end_hold(
     of_household bigint, for_journal uuid, of_hold bigint, spent bigint, today date, at timestamptz
 ) RETURNS ledger_result LANGUAGE plpgsql AS $$
@@ -135,6 +139,7 @@ BEGIN
     SELECT * INTO ending FROM hold WHERE household_id = of_household AND hold_id = of_hold;
     IF NOT FOUND THEN RETURN ledger_refused('hold_unknown'); END IF;
     IF ending.ended_seq IS NOT NULL THEN RETURN ledger_refused('hold_ended', ending.ended_seq); END IF;
+    spent := coalesce(spent, ending.points);
     IF spent > ending.points THEN RETURN ledger_refused('hold_exceeded', ending.points); END IF;
     IF spent > 0 AND at >= ending.deadline_at THEN RETURN ledger_refused('hold_lapsed'); END IF;
     back := ending.points - spent;

@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.ledger.grants import GRANTS
-from carbon_bank.ledger.tables import Hold, Journal
+from carbon_bank.ledger.tables import Journal, Posting
 
 _JOURNAL = """
     INSERT INTO journal (id, city_id, kind, settlement_id, by, recorded_at, household_id, subject, reason, reverses)
@@ -134,6 +134,11 @@ async def extent(session: ReadSession, journal_id: UUID) -> tuple[int, int, int]
     return int(households), int(postings), int(points)
 
 
-async def hold(session: ReadSession, household_id: int, hold_id: int) -> Hold | None:
-    statement = select(Hold).where(col(Hold.household_id) == household_id, col(Hold.hold_id) == hold_id)
-    return (await session.exec(statement)).one_or_none()
+async def given_up(session: ReadSession, household_id: int, journal_id: UUID) -> int:
+    """The points that the closing of an account took, by its journal."""
+    statement = select(func.coalesce(func.sum(-col(Posting.amount)), 0)).where(
+        col(Posting.household_id) == household_id,
+        col(Posting.journal_id) == journal_id,
+        col(Posting.kind) == "closing",
+    )
+    return int((await session.exec(statement)).one())

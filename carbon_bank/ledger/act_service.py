@@ -72,9 +72,6 @@ async def spend_hold(
     Raises: NotFound `ledger.hold_unknown` (404); Conflict `ledger.hold_ended`, `ledger.hold_lapsed`, `ledger.hold_exceeded` (409).
     """
     assert points is None or points > 0
-    if points is None:
-        found = await act_queries.hold(session, household_id, hold_id)
-        points = found.points if found else 1
     return await _act(session, context, "end_hold", "redemption", household_id, {"hold_id": hold_id, "spent": points})
 
 

@@ -16,7 +16,7 @@ from carbon_bank.foundation.ids import uuid7
 from carbon_bank.identity.actor import Actor
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.kinds import Kind
-from carbon_bank.ledger import act_service, queries
+from carbon_bank.ledger import act_queries, act_service, queries
 from carbon_bank.ledger.act_service import Context
 from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.ledger.tables import Account, Journal
@@ -76,7 +76,8 @@ async def posted_of_settlement(session: ReadSession, settlement_id: int) -> Post
 async def paid_by_award(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
     """What stands in the ledger for a settlement's awards of some households: `household_id, commodity, paid, is_reversed`.
 
-    `paid` counts what a restatement took back as taken, also where it did not ask for all of it.
+    `paid` counts what a restatement took back as taken, also where it did not ask for all of it, and leaves out a restatement that
+    was taken back itself. `is_reversed`: the award was taken back.
     """
     return await queries.paid_by_award(session, settlement_id, first_id, last_id)
 
@@ -131,9 +132,8 @@ async def close_account(
     """
     subject = f"household:{household_id}"
     context = Context(actor.of_city(), actor.subject, now, today, subject, reason)
-    before = await get_account(session, household_id)
-    await act_service.close_account(session, context, household_id)
-    facts = {"given_up": before.available}
+    closed = await act_service.close_account(session, context, household_id)
+    given_up = await act_queries.given_up(session, household_id, closed.journal_id)
     record(
         session,
         Act.ACCOUNT_CLOSED,
@@ -142,9 +142,9 @@ async def close_account(
         subject=subject,
         city_id=context.city_id,
         reason=reason,
-        facts=facts,
+        facts={"given_up": given_up},
     )
-    return before.available
+    return given_up
 
 
 async def postings_of_award(
