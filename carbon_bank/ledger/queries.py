@@ -128,7 +128,8 @@ async def paid_by_award(session: ReadSession, settlement_id: int, first_id: int,
     query = """
         SELECT posting.household_id,
                array_position(ARRAY['electricity', 'gas', 'water', 'combined'], posting.commodity) - 1 AS commodity,
-               sum(posting.amount - posting.forgiven)::bigint AS paid, bool_or(undone.seq IS NOT NULL) AS is_reversed
+               coalesce(sum(posting.amount - posting.forgiven) FILTER (WHERE undone.seq IS NULL), 0)::bigint AS paid,
+               bool_or(posting.kind = 'award' AND undone.seq IS NOT NULL) AS is_reversed
         FROM posting
         LEFT JOIN posting AS undone ON undone.household_id = posting.household_id AND undone.reverses = posting.seq
         WHERE posting.household_id BETWEEN %(first_id)s AND %(last_id)s AND posting.settlement_id = %(settlement_id)s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -21,7 +22,7 @@ from carbon_bank.ledger.service import Posted
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import compute_service, due_service, restate_queries
 from carbon_bank.settlement import queries as settlement_queries
-from carbon_bank.settlement.compute_service import Case, Plan
+from carbon_bank.settlement.compute_service import Chunk, Plan
 from carbon_bank.settlement.post_service import last_day
 from carbon_bank.settlement.restate_service import locked, name_of, note, require_state, to_post
 from carbon_bank.settlement.restate_tables import Restatement
@@ -66,22 +67,31 @@ async def begin(session: WriteSession, restatement_id: int) -> RestatePlan:
     )
 
 
-async def read_case(session: ReadSession, restating: RestatePlan, ids: pl.Series) -> tuple[Case, pl.DataFrame]:
-    """Some due households evaluated, with what stands for their awards: `commodity, reviewed, paid, is_reversed`."""
+def chunks_of(restating: RestatePlan, households: int) -> Iterator[pl.Series]:
+    """The due households still to do, in order, in parts that span at most so many ids: what lies between is read, too."""
+    due = restating.due.filter(restating.due > restating.computed_to)
+    while len(due):
+        part = due.filter(due < int(due[0]) + households)
+        yield part
+        due = due[len(part) :]
+
+
+async def read_chunk(session: ReadSession, restating: RestatePlan, ids: pl.Series) -> tuple[Chunk, pl.DataFrame]:
+    """The inputs of some due households, and what stands for their awards: `household_id, commodity, reviewed, paid, is_reversed`."""
     plan, first, last = restating.plan, int(ids[0]), int(ids[-1])
     chunk = await compute_service.read_range(session, plan, first, last)
-    case = compute_service.evaluate_chunk(plan, chunk)
-    case = replace(case, evaluated=case.evaluated.filter(pl.col("household_id").is_in(ids.implode())))
     reviews = await restate_queries.reviews(session, plan.settlement_id, first, last)
     paid = await accounts.paid_by_award(session, plan.settlement_id, first, last)
-    standing = reviews.join(paid, on=_KEY, how="full", coalesce=True)
-    return case, standing.filter(pl.col("household_id").is_in(ids.implode()))
+    return chunk, reviews.join(paid, on=_KEY, how="full", coalesce=True)
 
 
 def compare(
-    restating: RestatePlan, case: Case, standing: pl.DataFrame, population: pl.DataFrame | None
+    restating: RestatePlan, ids: pl.Series, chunk: Chunk, standing: pl.DataFrame, population: pl.DataFrame | None
 ) -> pl.DataFrame:
-    """The restated awards as rows of their table. Pure."""
+    """The restated awards of some households as rows of their table. Pure; takes a core for a while."""
+    wanted = pl.col("household_id").is_in(ids.implode())
+    case = compute_service.evaluate_chunk(restating.plan, chunk)
+    case, standing = replace(case, evaluated=case.evaluated.filter(wanted)), standing.filter(wanted)
     awards = compute_service.award_case(restating.plan, case, population).drop("settlement_id")
     both = awards.with_columns(pl.col("commodity").cast(AWARD_COMMODITY_DTYPE)).join(
         standing, on=_KEY, how="full", coalesce=True

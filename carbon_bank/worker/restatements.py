@@ -23,12 +23,10 @@ async def compute_restatement(database: Database, restatement_id: int, chunk_hou
         # As the settlement first added it up: a household is compared with the city that it was compared with.
         population = await compute_service.kept_population(session, restating.plan)
     after = restating.computed_to
-    due = restating.due.filter(restating.due > after)
-    for at in range(0, len(due), chunk_households):
-        ids = due[at : at + chunk_households]
+    for ids in steps.chunks_of(restating, chunk_households):
         async with database.read() as session:
-            case, standing = await steps.read_case(session, restating, ids)
-        rows = await asyncio.to_thread(steps.compare, restating, case, standing, population)
+            chunk, standing = await steps.read_chunk(session, restating, ids)
+        rows = await asyncio.to_thread(steps.compare, restating, ids, chunk, standing, population)
         async with database.write() as session:
             if not await steps.write_awards(session, restating, after, int(ids[-1]), rows):
                 return

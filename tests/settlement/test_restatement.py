@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import httpx
+import polars as pl
 import psycopg
 
 from carbon_bank import worker
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
+from carbon_bank.settlement.compute_service import Plan
+from carbon_bank.settlement.restate_work_service import RestatePlan, chunks_of
+from carbon_bank.settlement.states import SettlementState
 from tests.ledger.books import everything, rows
 from tests.settlement.test_posting import posting
 from tests.settlement.town import look, reading, send
@@ -150,3 +154,31 @@ async def test_who_prepared_a_restatement_does_not_approve_it_and_the_budget_sto
     assert stopped.json()["facts"]["left"] == 1
     state = await client.get(path, headers=small_city.bearer("operator"))
     assert state.json()["state"] == "computed"
+
+
+async def test_a_restatement_that_was_taken_back_leaves_its_award_to_the_next_one(
+    client: httpx.AsyncClient, database: Database, small_city: SmallCity, owner: psycopg.Connection
+) -> None:
+    settlement, _ = await posted(database, small_city)
+    await revise(database, small_city, "t000", 240)
+    first = await restated(client, database, small_city, settlement)
+    for who, step in (("approver", "approve"), ("operator", "post")):
+        await ask(client, small_city, who, f"/v1/restatements/{first['id']}/{step}")
+    await worker.post_restatement(database, first["id"], 10, DEBT_MAX)
+    journal = owner.execute("SELECT id FROM journal WHERE kind = 'restatement'").fetchone()
+    assert journal is not None
+    why = {"reason": "error", "reason_text": "the wrong meter"}
+    asked = await ask(client, small_city, "operator", f"/v1/journals/{journal[0]}/reversal", **why)
+    assert (
+        await ask(client, small_city, "approver", f"/v1/adjustments/{asked.json()['id']}/approve")
+    ).status_code == 200
+    await revise(database, small_city, "t000", 241)
+    second = await restated(client, database, small_city, settlement)
+    assert second["by"]["post"] == first["by"]["post"], "the award stands, and what was taken back is due again"
+    assert "reversed" not in second["by"]
+
+
+def test_due_households_far_from_each_other_are_not_read_with_all_that_lie_between() -> None:
+    due = pl.Series("household_id", [1, 2, 10, 11, 500, 505], dtype=pl.Int64)
+    restating = RestatePlan(1, cast("Plan", None), due, 1, 1, SettlementState.COMPUTING)
+    assert [part.to_list() for part in chunks_of(restating, 9)] == [[2, 10], [11], [500, 505]]
