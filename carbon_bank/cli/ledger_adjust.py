@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -50,7 +50,7 @@ def adjust(
             found = await registry.find_household(session, actor.of_city(), household)
             assert found.id is not None
             now, last = clock.now(), expires_on.date() if expires_on else None
-            today = await today_of(session, actor, now)
+            today = await registry.today_in(session, actor.of_city(), now)
             return await service.prepare(session, actor, now, found.id, points, Why(reason, text), today, last)
 
     number = run(step).id
@@ -114,7 +114,7 @@ def approve(number: Number, login: As) -> None:
     async def step(database: Database, settings: Settings) -> tuple[list[tuple[int, Moved]], dict[int, str]]:
         async with database.write() as session:
             actor, now = await acting(session, login, Permission.ADJUSTMENT_APPROVE), clock.now()
-            today = await today_of(session, actor, now)
+            today = await registry.today_in(session, actor.of_city(), now)
             _, moved = await service.approve(session, actor, now, number, today, settings.debt_points_max)
             return moved, await _numbers(session, actor, {household_id for household_id, _ in moved[:SHOWN]})
 
@@ -142,10 +142,6 @@ def reject(
 
     run(step)
     print(f"Adjustment {number} is rejected.")
-
-
-async def today_of(session: ReadSession, actor: Actor, now: datetime) -> date:
-    return clock.local_day(now, (await registry.get_city(session, actor.of_city())).time_zone)
 
 
 async def _numbers(session: ReadSession, actor: Actor, households: set[int]) -> dict[int, str]:

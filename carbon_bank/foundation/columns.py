@@ -95,6 +95,12 @@ def _column(name: str, dtype: pl.DataType | type[pl.DataType], raw: bytes, rows:
     return pl.Series(name, native).cast(dtype)
 
 
+def place_of(values: pl.Enum, column: str) -> str:
+    """SQL for the place of a text among the values of an Enum, from 0, as `fetch_columns` reads it."""
+    listed = ", ".join(f"'{value}'" for value in values.categories)
+    return f"array_position(ARRAY[{listed}], {column}) - 1"
+
+
 def array_text(values: pl.Series) -> str:
     """A column of texts or whole numbers without nulls as PostgreSQL writes an array: one parameter, to be cast. A NUL, which
     PostgreSQL takes in no text, becomes U+FFFD.

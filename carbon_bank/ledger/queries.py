@@ -9,7 +9,7 @@ from uuid import UUID
 import polars as pl
 from sqlmodel import col, func, select
 
-from carbon_bank.foundation.columns import Columns, fetch_columns
+from carbon_bank.foundation.columns import Columns, fetch_columns, place_of
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.inbox.notices import MAKE_NOTICES, NOTICES
@@ -125,9 +125,9 @@ async def settlement_sums(session: ReadSession, settlement_id: int) -> tuple[int
 
 
 async def paid_by_award(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
-    query = """
+    query = f"""
         SELECT posting.household_id,
-               array_position(ARRAY['electricity', 'gas', 'water', 'combined'], posting.commodity) - 1 AS commodity,
+               {place_of(AWARD_COMMODITY_DTYPE, "posting.commodity")} AS commodity,
                coalesce(sum(posting.amount - posting.forgiven) FILTER (WHERE undone.seq IS NULL), 0)::bigint AS paid,
                bool_or(posting.kind = 'award' AND undone.seq IS NOT NULL) AS is_reversed
         FROM posting

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, NotFound
@@ -113,7 +112,7 @@ async def reject(session: WriteSession, actor: Actor, now: datetime, adoption_id
     """
     adoption = await _locked(session, actor, adoption_id)
     _require_state(adoption, "reject", AdoptionState.PROPOSED, AdoptionState.APPROVED)
-    today = await _today(session, adoption.city_id, now)
+    today = await registry.today_in(session, adoption.city_id, now)
     if adoption.state == AdoptionState.APPROVED and adoption.active_from <= today:
         raise Conflict(
             "programme.begun",
@@ -179,11 +178,7 @@ async def approved_policy_text(session: ReadSession, digest: str) -> str | None:
 async def _require_place(session: ReadSession, city_id: int, now: datetime, policy: Policy, active_from: date) -> None:
     rows = await queries.approved(session, city_id)
     adopted = [Adopted(each.id or 0, parse_policy(stored.text), each.active_from) for each, stored in rows]
-    require_place(policy, active_from, await _today(session, city_id, now), adopted)
-
-
-async def _today(session: ReadSession, city_id: int, now: datetime) -> date:
-    return clock.local_day(now, (await registry.get_city(session, city_id)).time_zone)
+    require_place(policy, active_from, await registry.today_in(session, city_id, now), adopted)
 
 
 async def _close(

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import polars as pl
 from sqlmodel import col, select
 
-from carbon_bank.foundation.columns import Columns, array_text, fetch_columns
+from carbon_bank.foundation.columns import Columns, array_text, fetch_columns, place_of
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import COMMODITY_DTYPE
 from carbon_bank.registry.queries import OPEN_END
@@ -28,7 +28,7 @@ class MetersWanted:
 async def held_meters(
     session: ReadSession, city_id: int, wanted: MetersWanted, first_day: date, end_day: date, after: int, limit: int
 ) -> pl.DataFrame:
-    query = """
+    query = f"""
         WITH held AS NOT MATERIALIZED (
             SELECT tenure.meter_id, tenure.household_id, household.district_id, starts_on, coalesce(ends_on, %(open_end)s) AS ends_on
             FROM tenure JOIN household ON household.id = tenure.household_id
@@ -43,7 +43,7 @@ async def held_meters(
             ORDER BY id LIMIT %(limit)s
         )
         SELECT wanted.id AS meter_id, utility_id, household_id, district_id, starts_on, ends_on,
-               array_position(ARRAY['electricity', 'gas', 'water'], commodity) - 1 AS commodity
+               {place_of(COMMODITY_DTYPE, "commodity")} AS commodity
         FROM wanted JOIN held ON held.meter_id = wanted.id
         ORDER BY wanted.id, starts_on, household_id DESC
     """
@@ -88,9 +88,9 @@ async def utility_codes(session: ReadSession, city_id: int) -> Sequence[tuple[in
 async def holders(
     session: ReadSession, city_id: int, meter_ids: pl.Series, first_day: date, end_day: date
 ) -> pl.DataFrame:
-    query = """
+    query = f"""
         SELECT DISTINCT tenure.household_id, tenure.meter_id,
-               array_position(ARRAY['electricity', 'gas', 'water'], meter.commodity) - 1 AS commodity
+               {place_of(COMMODITY_DTYPE, "meter.commodity")} AS commodity
         FROM tenure JOIN meter ON meter.id = tenure.meter_id
         WHERE tenure.city_id = %(city_id)s AND tenure.meter_id = ANY(%(meter_ids)s::bigint[])
           AND starts_on < %(end_day)s AND coalesce(ends_on, %(open_end)s) > %(first_day)s

@@ -10,7 +10,7 @@ import polars as pl
 from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel, col, func, select
 
-from carbon_bank.foundation.columns import Columns, fetch_columns
+from carbon_bank.foundation.columns import Columns, fetch_columns, place_of
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import COMMODITY_DTYPE
 from carbon_bank.registry.tables import City, District, Household, Meter, Tenure, Utility
@@ -142,7 +142,7 @@ async def count_households(session: ReadSession, city_id: int) -> int:
 async def tenures_as_of(
     session: ReadSession, city_id: int, first_id: int, last_id: int, first_day: date, end_day: date, as_of: datetime
 ) -> pl.DataFrame:
-    query = """
+    query = f"""
         WITH claim AS (
             SELECT household_id, meter_id, starts_on,
                    CASE WHEN ended_at <= %(as_of)s THEN ends_on ELSE %(open_end)s END AS ends_on
@@ -150,7 +150,7 @@ async def tenures_as_of(
             WHERE city_id = %(city_id)s AND household_id BETWEEN %(first_id)s AND %(last_id)s AND recorded_at <= %(as_of)s
         )
         SELECT claim.household_id, claim.meter_id, claim.starts_on, claim.ends_on,
-               array_position(ARRAY['electricity', 'gas', 'water'], meter.commodity) - 1 AS commodity,
+               {place_of(COMMODITY_DTYPE, "meter.commodity")} AS commodity,
                EXISTS (
                    SELECT 1 FROM tenure AS other
                    WHERE other.meter_id = claim.meter_id AND other.household_id <> claim.household_id

@@ -9,6 +9,7 @@ from datetime import date, datetime
 import polars as pl
 from sqlmodel import col
 
+from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import InvalidInput, NotFound
 from carbon_bank.foundation.units import Commodity
@@ -39,6 +40,11 @@ async def get_city(session: ReadSession, city_id: int) -> City:
     if city is None:
         raise NotFound("registry.unknown_city", "There is no such city.")
     return city
+
+
+async def today_in(session: ReadSession, city_id: int, now: datetime) -> date:
+    """The day that it is in a city."""
+    return clock.local_day(now, (await get_city(session, city_id)).time_zone)
 
 
 async def find_city(session: ReadSession, code: str) -> City:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Fault, Refusal
 from carbon_bank.identity.actor import Actor
@@ -179,8 +178,7 @@ async def _take_back(
     """The money came back after it was paid, and so do the points."""
     row = await redemptions.lock(session, redemption_id)
     assert row is not None and row.journal_id is not None
-    city = await registry.get_city(session, row.city_id)
-    today = clock.local_day(now, city.time_zone)
+    today = await registry.today_in(session, row.city_id, now)
     context = Context(row.city_id, actor.subject, now, today, f"redemption:{redemption_id}", reason.value)
     await reverse_journal(session, context, row.journal_id, 0)
     await mark_returned(session, actor.subject, now, row, reason, words)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
@@ -183,8 +182,8 @@ def unknown(redemption_id: int) -> NotFound:
 
 
 async def _context(session: ReadSession, row: Redemption, by: str, now: datetime, reason: str | None = None) -> Context:
-    city = await registry.get_city(session, row.city_id)
-    return Context(row.city_id, by, now, clock.local_day(now, city.time_zone), f"redemption:{row.id}", reason)
+    today = await registry.today_in(session, row.city_id, now)
+    return Context(row.city_id, by, now, today, f"redemption:{row.id}", reason)
 
 
 def _record(

@@ -112,7 +112,6 @@ async def list_postings(
 async def close(household_id: Id, why: Close, session: Writing, now: Now, actor: Closer) -> Closed:
     """Refused while points are on hold. What later settlements still award is posted, and given up when it is closed again."""
     await registry.get_household(session, actor, household_id)
-    city = await registry.get_city(session, actor.of_city())
-    today = clock.local_day(now, city.time_zone)
+    today = await registry.today_in(session, actor.of_city(), now)
     given_up = await ledger.close_account(session, actor, now, today, household_id, why.reason)
     return Closed(household_id=household_id, closed_at=now, given_up=given_up)

@@ -9,8 +9,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from carbon_bank.foundation import clock
-from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
 from carbon_bank.foundation.web import Now, Reading, Writing
 from carbon_bank.identity.access import allowed
@@ -113,7 +111,7 @@ class BudgetRead(BaseModel):
 async def prepare(
     household_id: Id, given: AdjustmentNew, session: Writing, now: Now, actor: Preparer
 ) -> AdjustmentRead:
-    why, today = Why(given.reason, given.reason_text), await _today(session, actor, now)
+    why, today = Why(given.reason, given.reason_text), await registry.today_in(session, actor.of_city(), now)
     made = await service.prepare(session, actor, now, household_id, given.points, why, today, given.expires_on)
     return AdjustmentRead.model_validate(made)
 
@@ -144,7 +142,7 @@ async def list_adjustments(
 @router.post("/adjustments/{adjustment_id}/approve", summary="Approve and post what somebody else prepared")
 async def approve(adjustment_id: Id, request: Request, session: Writing, now: Now, actor: Approver) -> Approved:
     debt_max = request.app.state.debt_points_max
-    today = await _today(session, actor, now)
+    today = await registry.today_in(session, actor.of_city(), now)
     made, moved = await service.approve(session, actor, now, adjustment_id, today, debt_max)
     accounts = [
         AccountMoved(
@@ -186,8 +184,3 @@ async def list_budgets(session: Reading, actor: Reader) -> list[BudgetRead]:
 @router.post("/budgets/{budget_id}/approve", summary="Approve a budget that somebody else prepared")
 async def approve_budget(budget_id: Id, session: Writing, now: Now, actor: BudgetApprover) -> BudgetRead:
     return BudgetRead.model_validate(await budget_service.approve(session, actor, now, budget_id))
-
-
-async def _today(session: ReadSession, actor: Actor, now: datetime) -> date:
-    city = await registry.get_city(session, actor.of_city())
-    return clock.local_day(now, city.time_zone)

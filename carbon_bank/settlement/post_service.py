@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound
@@ -134,5 +133,4 @@ def last_day(settlement: Settlement) -> date:
 
 async def _expiry(session: WriteSession, settlement: Settlement, now: datetime) -> date | None:
     policy = await policy_of(session, settlement)
-    city = await registry.get_city(session, settlement.city_id)
-    return ledger.lot_expiry(clock.local_day(now, city.time_zone), policy.points.valid_months)
+    return ledger.lot_expiry(await registry.today_in(session, settlement.city_id, now), policy.points.valid_months)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from sqlmodel import col, func, select
 
-from carbon_bank.foundation.columns import Columns, copy_in, fetch_columns
+from carbon_bank.foundation.columns import Columns, copy_in, fetch_columns, place_of
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.inbox.notices import MAKE_NOTICES, NOTICES
@@ -61,8 +61,8 @@ async def totals(session: ReadSession, settlement_id: int) -> Sequence[Settlemen
 
 async def streaks(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
     """The runs of reductions that a settlement left its households with: `household_id, commodity, streak`."""
-    query = """
-        SELECT household_id, array_position(ARRAY['electricity', 'gas', 'water', 'combined'], commodity) - 1 AS commodity, streak
+    query = f"""
+        SELECT household_id, {place_of(AWARD_COMMODITY_DTYPE, "commodity")} AS commodity, streak
         FROM award
         WHERE settlement_id = %(settlement_id)s AND household_id BETWEEN %(first_id)s AND %(last_id)s AND streak > 0
     """

@@ -9,15 +9,13 @@ from typing import Any
 import polars as pl
 from sqlmodel import col, func, select
 
-from carbon_bank.foundation.columns import Columns, copy_in, fetch_columns
+from carbon_bank.foundation.columns import Columns, copy_in, fetch_columns, place_of
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 from carbon_bank.ledger.grants import GRANTS
 from carbon_bank.settlement.restate_tables import RestatedAward, Restatement
 
-_COMMODITY = "array_position(ARRAY['electricity', 'gas', 'water', 'combined'], {}) - 1 AS commodity"
-_REVIEWS = ["clear", "held", "released", "rejected"]
-REVIEW_DTYPE = pl.Enum(_REVIEWS)
+REVIEW_DTYPE = pl.Enum(["clear", "held", "released", "rejected"])
 
 
 async def add(session: WriteSession, restatement: Restatement) -> None:
@@ -52,8 +50,8 @@ async def last_as_of(session: ReadSession, settlement_id: int) -> datetime | Non
 async def reviews(session: ReadSession, settlement_id: int, first_id: int, last_id: int) -> pl.DataFrame:
     """What a settlement's awards stand under now: `household_id, commodity, reviewed`."""
     query = f"""
-        SELECT household_id, {_COMMODITY.format("commodity")},
-               array_position(ARRAY['clear', 'held', 'released', 'rejected'], review) - 1 AS reviewed
+        SELECT household_id, {place_of(AWARD_COMMODITY_DTYPE, "commodity")} AS commodity,
+               {place_of(REVIEW_DTYPE, "review")} AS reviewed
         FROM award WHERE settlement_id = %(settlement_id)s AND household_id BETWEEN %(first_id)s AND %(last_id)s
     """
     parameters = {"settlement_id": settlement_id, "first_id": first_id, "last_id": last_id}

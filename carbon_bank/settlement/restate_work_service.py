@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 
 import polars as pl
 
-from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict
 from carbon_bank.foundation.moments import fixed_moment
@@ -156,7 +155,7 @@ async def post_bucket(
         return None
     count = await restate_queries.fill_grants(session, restatement_id, found.posted_to, last)
     settlement = await _settlement(session, found)
-    today = await _today(session, found, now)
+    today = await registry.today_in(session, found.city_id, now)
     policy = await policy_of(session, settlement)
     await ledger.post_differences(
         session,
@@ -206,7 +205,3 @@ async def _settlement(session: ReadSession, found: Restatement) -> Settlement:
     settlement = await settlement_queries.get(session, found.settlement_id)
     assert settlement is not None
     return settlement
-
-
-async def _today(session: ReadSession, found: Restatement, now: datetime) -> date:
-    return clock.local_day(now, (await registry.get_city(session, found.city_id)).time_zone)

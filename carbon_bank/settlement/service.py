@@ -112,8 +112,7 @@ async def reserve(session: WriteSession, actor: Actor, now: datetime, city_id: i
 
     Raises: Conflict `ledger.budget`, `ledger.no_budget` (409).
     """
-    city = await registry.get_city(session, city_id)
-    context = Context(city_id, actor.subject, now, clock.local_day(now, city.time_zone), subject)
+    context = Context(city_id, actor.subject, now, await registry.today_in(session, city_id, now), subject)
     await budget_service.use(session, context, points)
 
 
