@@ -11,6 +11,7 @@ from rich.console import Console
 
 from carbon_bank import __version__
 from carbon_bank.cli import (
+    audit,
     db,
     demo,
     ledger,
@@ -53,6 +54,7 @@ app.add_typer(webhooks.app, name="webhooks", help="What was sent to partners and
 app.add_typer(rewards.app, name="rewards", help="What can be had for points, and what was asked for.")
 app.add_typer(payouts.app, name="payouts", help="Files of bank transfers: prepared, approved, sent, answered.")
 app.add_typer(policy.app, name="policy", help="The policies that come with the bank.")
+app.add_typer(audit.app, name="audit", help="Follow, recompute and prove what the bank did.")
 
 
 @app.command()

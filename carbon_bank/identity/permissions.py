@@ -9,6 +9,8 @@ class Permission(StrEnum):
     ACCOUNT_CLOSE = "account.close"
     ADJUSTMENT_APPROVE = "adjustment.approve"
     ADJUSTMENT_PREPARE = "adjustment.prepare"
+    AUDIT_EXPORT = "audit.export"
+    AUDIT_READ = "audit.read"
     AWARD_READ = "award.read"
     AWARD_REVIEW = "award.review"
     BUDGET_APPROVE = "budget.approve"
@@ -82,6 +84,8 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.AUDITOR: frozenset(
         {
+            P.AUDIT_EXPORT,
+            P.AUDIT_READ,
             P.AWARD_READ,
             P.CITY_READ,
             P.INBOX_READ,
