@@ -5,9 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, SmallInteger, Text
+from sqlalchemy import BigInteger, DateTime, Identity, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field
+
+
+class TransactionId(UserDefinedType[str]):
+    """PostgreSQL's `xid8`: the number of a transaction, which rises and is never used twice. As text, in Python."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+ischema_names["xid8"] = TransactionId  # or a comparison of schema and database would not know it
+TRANSACTION = TransactionId()
 
 
 def identity_key() -> Any:
@@ -45,6 +60,16 @@ def words(**options: Any) -> Any:
 def instant(**options: Any) -> Any:
     """A moment, aware, in UTC."""
     return Field(sa_type=DateTime(timezone=True), **options)
+
+
+def made_in() -> Any:
+    """The transaction that made a row. Once no older one runs, all rows up to it can be seen, and their order is final."""
+    return Field(
+        default=None,
+        sa_type=TRANSACTION,
+        nullable=False,
+        sa_column_kwargs={"server_default": text("pg_current_xact_id()")},
+    )
 
 
 def document(**options: Any) -> Any:

@@ -6,12 +6,13 @@ For the same reason a posting names its journal without a foreign key: the journ
 from __future__ import annotations
 
 from datetime import date
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from carbon_bank.foundation.tables import Moment, big, instant, reference, words
+from carbon_bank.foundation.tables import Moment, big, instant, made_in, reference, words
 
 
 class Account(SQLModel, table=True):
@@ -44,7 +45,9 @@ class Journal(SQLModel, table=True):
             name="kind",
         ),
         CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="reverses"),
+        Index("journal_city_id_made_in_id_idx", "city_id", "made_in", "id"),
     )
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
 
     id: UUID = Field(primary_key=True)
     city_id: int = big()
@@ -56,6 +59,7 @@ class Journal(SQLModel, table=True):
     subject: str | None = words(default=None)
     reason: str | None = words(default=None)
     reverses: UUID | None = Field(default=None, unique=True)
+    made_in: str | None = made_in()
 
 
 class Posting(SQLModel, table=True):

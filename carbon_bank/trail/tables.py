@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from sqlalchemy import Index
 from sqlmodel import SQLModel
 
-from carbon_bank.foundation.tables import Moment, document, identity_key, instant, reference, words
+from carbon_bank.foundation.tables import Moment, document, identity_key, instant, made_in, reference, words
 
 
 class TrailEntry(SQLModel, table=True):
     __tablename__ = "trail"
+    __table_args__ = (Index("trail_city_id_made_in_id_idx", "city_id", "made_in", "id"),)
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
 
     id: int | None = identity_key()
     at: Moment = instant(index=True)
-    city_id: int | None = reference("city.id", null=True, index=True)
+    city_id: int | None = reference("city.id", null=True)
     by: str = words()
     act: str = words()
     subject: str = words(index=True)
     reason: str | None = words(default=None)
     request_id: str | None = words(default=None)
     facts: dict[str, Any] = document(default_factory=dict)
+    made_in: str | None = made_in()

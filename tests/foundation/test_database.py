@@ -30,8 +30,10 @@ KEPT |= {
     "webhook_endpoint",
 }
 KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_terms", "voucher"}
+APPEND_ONLY |= {"log", "log_checkpoint", "log_leaf"}
+KEPT |= {"log_tile"}
 """Tables of which no row is ever removed."""
-REMOVABLE = {"kept_answer", "payout_account", "payout_choice"}
+REMOVABLE = {"kept_answer", "log_secret", "payout_account", "payout_choice"}
 """Tables of which the application may remove rows: what was kept long enough, or is a household's own to take back."""
 UPDATABLE = {
     "account": None,
@@ -101,6 +103,7 @@ UPDATABLE = {
     "award": {"review"},
     "client": {"secret_hash", "disabled_at"},
     "district": {"parent_id"},
+    "log_tile": {"width", "data"},
     "lot": {"remaining"},
     "person": {"password_hash", "disabled_at"},
     "policy_adoption": {
