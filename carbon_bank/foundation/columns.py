@@ -20,7 +20,10 @@ from carbon_bank.foundation.database import ReadSession, WriteSession, driver
 Columns = Mapping[str, pl.DataType | type[pl.DataType]]
 """Names and types of what a query gives."""
 
+MOMENT = pl.Datetime("us", "UTC")
+
 _POSTGRES_EPOCH_DAYS = 10957  # 2000-01-01, in days since 1970-01-01
+_DAY_MICROSECONDS = 86_400_000_000
 _WIRE: dict[pl.DataType | type[pl.DataType], tuple[str, str]] = {
     # Polars type -> the function that gives a value's binary form and the type it takes, the NumPy type of that form
     pl.Int64: ("int8send({}::bigint)", ">i8"),
@@ -28,6 +31,7 @@ _WIRE: dict[pl.DataType | type[pl.DataType], tuple[str, str]] = {
     pl.Int16: ("int2send({}::smallint)", ">i2"),
     pl.Boolean: ("boolsend({}::boolean)", ">i1"),
     pl.Date: ("date_send({}::date)", ">i4"),
+    MOMENT: ("timestamptz_send({}::timestamptz)", ">i8"),
 }
 
 
@@ -42,7 +46,7 @@ async def fetch_columns(
     """Run a query and return its rows as a frame.
 
     Args:   query: SQL with `%(name)s` parameters; its columns, in any order, have the names in `schema` and hold no null
-            (say `coalesce` where they could). schema: column -> Int64, Int32, Int16, Boolean, Date, or an Enum, whose column
+            (say `coalesce` where they could). schema: column -> Int64, Int32, Int16, Boolean, Date, MOMENT, or an Enum, whose column
             holds the place of its value, from 0. by_key: it looks up few keys of very many, and no table is to be read whole,
             whatever the statistics say of one that is being filled.
     Returns: the rows in the order of the query.
@@ -90,6 +94,8 @@ def _column(name: str, dtype: pl.DataType | type[pl.DataType], raw: bytes, rows:
     native = values.astype(values.dtype.newbyteorder("="))
     if dtype == pl.Date:
         return pl.Series(name, native + _POSTGRES_EPOCH_DAYS).cast(pl.Date)
+    if dtype == MOMENT:
+        return pl.Series(name, native + _POSTGRES_EPOCH_DAYS * _DAY_MICROSECONDS).cast(MOMENT)
     if isinstance(dtype, pl.Enum):
         return pl.Series(name, native).cast(pl.UInt8).to_frame().select(pl.col(name).cat.to(dtype)).to_series()
     return pl.Series(name, native).cast(dtype)

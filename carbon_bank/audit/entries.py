@@ -1,0 +1,76 @@
+"""What stands in the log: an entry for each act, each household's side of a journal, and each month that a settlement closed.
+
+An entry tells everybody what may be told, and commits to the row that it is about by a key of its own. The key is derived
+from a secret (of the household, else of the log) and the entry's place, so that opening one entry opens no other.
+Source: RFC 8785 (form), RFC 2104 and RFC 5869 section 2.3 (a key from a secret by HMAC under a label).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from carbon_bank.audit.canonical import canonical
+
+VERSION = 1
+ACT, CLOSE, POSTING = "act", "close", "posting"
+"""The types of entries."""
+ACT_DOMAIN, CLOSE_DOMAIN, POSTING_DOMAIN = "carbon-bank/act/v1", "carbon-bank/reading/v1", "carbon-bank/posting/v1"
+"""What a commitment is to. A close has none of its own: those of its readings make its root."""
+LEAF_LABEL = b"carbon-bank/leaf/v1\n"
+_MILLION = 10**6
+
+
+class Opening(NamedTuple):
+    """What opens a commitment: for whoever may know the record."""
+
+    domain: str
+    key: bytes
+    record: str
+    """In canonical form."""
+
+
+def leaf_key(secret: bytes, leaf: int) -> bytes:
+    """The key of the leaf at a place. Args: secret: 32 bytes of the household or the log."""
+    return hmac.digest(secret, LEAF_LABEL + b"%d" % leaf, "sha256")
+
+
+def commitment(opening: Opening) -> bytes:
+    """As `canonical.commit`, of a record that is in canonical form already."""
+    return hmac.digest(opening.key, opening.domain.encode("ascii") + b"\n" + opening.record.encode(), "sha256")
+
+
+def moment_text(moment: datetime) -> str:
+    """As 2026-01-31T23:59:59.000001Z, in microseconds always."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def act_entry(leaf: int, at: datetime, act: str, public: dict[str, Any], committed: bytes) -> bytes:
+    """The entry of an act. Args: public: what may be told of it, numbers and names; left out where there is nothing."""
+    told: dict[str, Any] = {"public": public} if public else {}
+    return _entry(ACT, leaf, at, act=act, commitment=committed.hex(), **told)
+
+
+def close_entry(leaf: int, at: datetime, public: dict[str, Any]) -> bytes:
+    """The entry of a month that a settlement closed: whose readings, how many, what they come to, and the root over them."""
+    return _entry(CLOSE, leaf, at, **public)
+
+
+def posting_entries(
+    first: int, at: datetime, kind: str, settlement_id: int | None, commitments: Iterable[bytes]
+) -> Iterable[bytes]:
+    """The entries of a journal, one for each household in it, from the leaf `first` on.
+
+    By the hundred thousand: what they share is written once, and `_entry` gives the same bytes (a test).
+    """
+    settlement = "" if settlement_id is None else f',"settlement":{settlement_id}'
+    before = f'{{"at":"{moment_text(at)}","commitment":"'
+    between, behind = f'","kind":"{kind}","seq":', f'{settlement},"type":"posting","v":{VERSION}}}'
+    for leaf, committed in enumerate(commitments, first):
+        yield f"{before}{committed.hex()}{between}{leaf}{behind}".encode("ascii")
+
+
+def _entry(kind: str, leaf: int, at: datetime, **fields: Any) -> bytes:
+    return canonical({"v": VERSION, "type": kind, "seq": leaf, "at": moment_text(at), **fields})

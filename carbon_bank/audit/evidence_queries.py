@@ -1,0 +1,104 @@
+"""Digests of rows that an act stood for, and the months that a settlement closes.
+
+A row is a line: its columns as PostgreSQL writes them in UTC, texts in JSON, joined by commas between brackets. A digest is SHA-256
+over the lines, each ended by a newline, in the order of their keys.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from carbon_bank.foundation.database import ReadSession
+
+READING_LINE = """'[' || r.meter_id || ',"' || r.period_start || '","' || r.period_end || '",' || r.revision || ','
+    || coalesce(r.quantity::text, 'null') || ',"' || r.quality || '",' || coalesce('"' || r.reason || '"', 'null') || ','
+    || coalesce(to_json(r.reason_text)::text, 'null') || ',' || r.batch_id || ',"' || r.recorded_at || '"]'"""
+AWARD_LINE = """'[' || a.household_id || ',"' || a.commodity || '","' || a.outcome || '",' || coalesce(a.usage::text, 'null') || ','
+    || coalesce(a.baseline_num::text, 'null') || ',' || coalesce(a.baseline_den::text, 'null') || ',' || a.points || ','
+    || coalesce(a.avoided_g::text, 'null') || ',' || coalesce(a.tier::text, 'null') || ',' || a.streak || ',' || a.findings || ']'"""
+HOUSEHOLDS_TOGETHER = 1000
+"""Awards are digested by this many ids at a time, and the digests once more: a city is no text of one piece."""
+_LINES = "sha256(convert_to(coalesce(string_agg({line} || E'\\n', '' ORDER BY {order}), ''), 'UTF8'))"
+
+
+async def row(session: ReadSession, table: str, row_id: int) -> dict[str, Any]:
+    """A row of a table of the bank, without what is not there."""
+    found = await session.sql(f"SELECT jsonb_strip_nulls(to_jsonb(t)) FROM {table} t WHERE id = :id", {"id": row_id})
+    return dict(found.scalar_one_or_none() or {})
+
+
+async def batch_digest(session: ReadSession, batch_id: int) -> tuple[int, str]:
+    """How many readings a batch made, and the digest over them."""
+    digest = _LINES.format(line=READING_LINE, order="r.meter_id, r.period_start, r.period_end, r.revision")
+    statement = f"""
+        SELECT count(*), encode({digest}, 'hex') FROM reading_batch b
+        JOIN reading r ON r.batch_id = b.id AND r.recorded_at = b.recorded_at WHERE b.id = :id
+    """
+    count, found = (await session.sql(statement, {"id": batch_id})).one()
+    return count, found
+
+
+async def award_digest(session: ReadSession, settlement_id: int) -> tuple[int, str]:
+    """How many awards a settlement made, and the digest over them; what was decided on held ones is no part of it."""
+    digest = _LINES.format(line=AWARD_LINE, order="a.household_id, a.commodity")
+    statement = f"""
+        SELECT coalesce(sum(rows), 0), encode(sha256(coalesce(string_agg(digest, ''::bytea ORDER BY piece), '')), 'hex') FROM (
+            SELECT a.household_id / {HOUSEHOLDS_TOGETHER} AS piece, count(*) AS rows, {digest} AS digest
+            FROM award a WHERE a.settlement_id = :id GROUP BY 1
+        ) AS pieces
+    """
+    count, found = (await session.sql(statement, {"id": settlement_id})).one()
+    return int(count), found
+
+
+async def table_digest(session: ReadSession, table: str, settlement_id: int) -> str:
+    """The digest over a small table's rows of a settlement, each as JSON."""
+    line = "jsonb_strip_nulls(to_jsonb(t))::text"
+    digest = _LINES.format(line=line, order=line)
+    statement = f"SELECT encode({digest}, 'hex') FROM {table} t WHERE settlement_id = :id"
+    return str((await session.sql(statement, {"id": settlement_id})).scalar_one())
+
+
+async def policy_text_digest(session: ReadSession, policy_id: int) -> str:
+    statement = "SELECT encode(sha256(convert_to(text, 'UTF8')), 'hex') FROM policy WHERE id = :id"
+    return str((await session.sql(statement, {"id": policy_id})).scalar_one())
+
+
+class MonthClosed(NamedTuple):
+    """Readings of a utility that end in a month, as a settlement used them. `commitments`: of 32 bytes each, sorted."""
+
+    utility: str
+    commodity: str
+    month: date
+    rows: int
+    meters: int
+    quantity: int
+    commitments: bytes
+
+
+async def months_closed(
+    session: ReadSession, city_id: int, first: date, end: date, as_of: datetime, inner: bytes, outer: bytes
+) -> list[MonthClosed]:
+    """The months of [first, end) as they were read at a moment, by utility and commodity.
+
+    Args: inner, outer: the two padded keys of HMAC-SHA-256 (RFC 2104 section 2) over the domain and the line of each reading; PostgreSQL
+          has SHA-256 and no HMAC.
+    """
+    statement = f"""
+        WITH used AS (
+            SELECT DISTINCT ON (meter_id, period_start, period_end) * FROM reading
+            WHERE period_end > :first AND period_end <= :end AND recorded_at <= :as_of
+            ORDER BY meter_id, period_start, period_end, revision DESC
+        ), counted AS (
+            SELECT m.utility_id, m.commodity, date_trunc('month', r.period_end - 1)::date AS month, r.meter_id, r.quantity,
+                   sha256(:outer || sha256(:inner || convert_to({READING_LINE}, 'UTF8'))) AS committed
+            FROM used r JOIN meter m ON m.id = r.meter_id WHERE m.city_id = :city_id AND r.quantity IS NOT NULL
+        )
+        SELECT u.code, c.commodity, c.month, count(*), count(DISTINCT c.meter_id), sum(c.quantity)::bigint,
+               string_agg(c.committed, ''::bytea ORDER BY c.committed)
+        FROM counted c JOIN utility u ON u.id = c.utility_id GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    """
+    parameters = {"city_id": city_id, "first": first, "end": end, "as_of": as_of, "inner": inner, "outer": outer}
+    rows = await session.sql(statement, parameters)
+    return [MonthClosed(*row[:6], bytes(row[6])) for row in rows]

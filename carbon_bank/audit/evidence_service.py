@@ -1,0 +1,117 @@
+"""Evidence that goes into the log with an act: digests of the rows that it stood for, and the months that it closed.
+
+It is read when the act is sealed, and again by whoever verifies: so it holds only what is never changed after the act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from carbon_bank.audit import evidence_queries as queries
+from carbon_bank.audit.entries import CLOSE_DOMAIN
+from carbon_bank.audit.merkle import HASH_BYTES, leaf_hash, root_of
+from carbon_bank.audit.source_queries import LoggedAct
+from carbon_bank.foundation.calendar import Period
+from carbon_bank.foundation.database import ReadSession
+from carbon_bank.foundation.units import BASE_UNIT, Commodity
+from carbon_bank.trail.service import Act
+
+Evidence = dict[str, Any]
+
+METERS_MIN = 10
+"""Of fewer meters together no sum is told: it would tell of a household. As in comparisons (programme/comparison_report.py)."""
+APPROVED = ("id", "city_id", "policy_id", "period", "first_month", "months", "prepared_by", "requested_at", "as_of")
+APPROVED += ("households", "computed_to", "computed_at", "approved_by", "approved_at")
+"""What of a settlement stands for good once it is approved."""
+ADOPTED = ("id", "city_id", "policy_id", "active_from", "drafted_by", "drafted_at", "proposed_by", "proposed_at")
+ADOPTED += ("approved_by", "approved_at")
+"""What of a policy's adoption stands for good once it is approved."""
+_BLOCK_BYTES = 64
+
+
+async def evidence_of(session: ReadSession, act: LoggedAct) -> Evidence:
+    """What an act stood for; empty where there is nothing beside its row in the trail."""
+    of_act = EVIDENCE.get(act.act)
+    return {} if of_act is None else await of_act(session, _number(act.subject))
+
+
+async def closes_of(session: ReadSession, act: LoggedAct, key: bytes) -> list[dict[str, Any]]:
+    """The months that an act closed, by utility, commodity and month: what an entry tells of each.
+
+    Args: key: of 32 bytes, of the commitments to the readings.
+    """
+    if act.act != Act.SETTLEMENT_POSTED:
+        return []
+    settlement = await queries.row(session, "settlement", _number(act.subject))
+    period = Period(settlement["first_month"], settlement["months"])
+    domain = CLOSE_DOMAIN.encode("ascii") + b"\n"
+    inner, outer = (bytes(each ^ pad for each in key.ljust(_BLOCK_BYTES, b"\0")) for pad in (0x36, 0x5C))
+    as_of = datetime.fromisoformat(settlement["as_of"])
+    found = await queries.months_closed(
+        session, settlement["city_id"], period.first_day, period.end_day, as_of, inner + domain, outer
+    )
+    return [_close(settlement["id"], each) for each in found]
+
+
+def _close(settlement_id: int, month: queries.MonthClosed) -> dict[str, Any]:
+    split = (month.commitments[place : place + HASH_BYTES] for place in range(0, len(month.commitments), HASH_BYTES))
+    told = {
+        "settlement": settlement_id,
+        "utility": month.utility,
+        "commodity": month.commodity,
+        "month": f"{month.month:%Y-%m}",
+        "rows": month.rows,
+        "root": root_of(map(leaf_hash, split)).hex(),
+    }
+    if month.meters >= METERS_MIN:
+        told |= {"quantity": str(month.quantity), "unit": BASE_UNIT[Commodity(month.commodity)]}
+    return told
+
+
+async def _of_batch(session: ReadSession, batch_id: int) -> Evidence:
+    rows, digest = await queries.batch_digest(session, batch_id)
+    batch = await queries.row(session, "reading_batch", batch_id)
+    return {"batch": batch, "readings": rows, "readings_sha256": digest}
+
+
+async def _of_policy(session: ReadSession, adoption_id: int) -> Evidence:
+    adoption = await queries.row(session, "policy_adoption", adoption_id)
+    policy = await queries.row(session, "policy", int(adoption.get("policy_id", 0)))
+    return {"adoption": _only(adoption, ADOPTED), "policy": policy}
+
+
+async def _of_approval(session: ReadSession, settlement_id: int) -> Evidence:
+    settlement = await queries.row(session, "settlement", settlement_id)
+    awards, digest = await queries.award_digest(session, settlement_id)
+    return {
+        "settlement": _only(settlement, APPROVED),
+        "policy": await queries.row(session, "policy", int(settlement.get("policy_id", 0))),
+        "awards": awards,
+        "awards_sha256": digest,
+        "totals_sha256": await queries.table_digest(session, "settlement_total", settlement_id),
+        "population_sha256": await queries.table_digest(session, "settlement_population", settlement_id),
+    }
+
+
+async def _of_settlement(session: ReadSession, settlement_id: int) -> Evidence:
+    """The whole row: a settlement that is posted or withdrawn is done."""
+    return {"settlement": await queries.row(session, "settlement", settlement_id)}
+
+
+EVIDENCE: dict[str, Callable[[ReadSession, int], Awaitable[Evidence]]] = {
+    Act.POLICY_APPROVED: _of_policy,
+    Act.READINGS_RECORDED: _of_batch,
+    Act.SETTLEMENT_APPROVED: _of_approval,
+    Act.SETTLEMENT_POSTED: _of_settlement,
+    Act.SETTLEMENT_WITHDRAWN: _of_settlement,
+}
+
+
+def _number(subject: str) -> int:
+    return int(subject.rpartition(":")[2])
+
+
+def _only(row: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in names if name in row}

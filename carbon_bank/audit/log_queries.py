@@ -1,0 +1,123 @@
+"""The log's own tables: its head, its tiles, its leaves, and the secrets that its keys are derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import polars as pl
+from sqlmodel import col, func, select
+
+from carbon_bank.audit.log_tables import Log, LogCheckpoint, LogLeaf, LogTile
+from carbon_bank.audit.tiles import Tile
+from carbon_bank.foundation.database import ReadSession, WriteSession, driver
+
+_SEALING = 0xCB_0006
+"""The advisory lock of the sealer, with the city's id beside it."""
+
+
+async def try_to_seal(session: WriteSession, city_id: int) -> bool:
+    """Whether this transaction is the city's only sealer until it ends."""
+    locked = await session.sql(
+        "SELECT pg_try_advisory_xact_lock(:lock, :city_id)", {"lock": _SEALING, "city_id": city_id}
+    )
+    return bool(locked.scalar_one())
+
+
+async def find_log(session: ReadSession, city_id: int) -> Log | None:
+    return await session.get(Log, city_id)
+
+
+async def add_log(session: WriteSession, city_id: int, origin: str, secret: bytes, now: datetime) -> Log:
+    log = Log(city_id=city_id, origin=origin, secret=secret, begun_at=now)
+    session.add(log)
+    await session.flush()
+    return log
+
+
+async def latest(session: ReadSession, city_id: int) -> LogCheckpoint | None:
+    """The last checkpoint that was signed."""
+    statement = select(LogCheckpoint).where(LogCheckpoint.city_id == city_id)
+    return (await session.exec(statement.order_by(col(LogCheckpoint.size).desc()).limit(1))).first()
+
+
+async def checkpoints(session: ReadSession, city_id: int) -> Sequence[LogCheckpoint]:
+    """All that were ever signed, the smallest first."""
+    statement = select(LogCheckpoint).where(LogCheckpoint.city_id == city_id)
+    return (await session.exec(statement.order_by(col(LogCheckpoint.size)))).all()
+
+
+async def add_checkpoint(session: WriteSession, checkpoint: LogCheckpoint) -> None:
+    session.add(checkpoint)
+    await session.flush()
+
+
+async def tiles(session: ReadSession, city_id: int, wanted: Iterable[Tile]) -> dict[Tile, LogTile]:
+    """Stored tiles by level and index, under the names that were asked for. One may be wider than what was asked for."""
+    by_name = {(tile.level, tile.index): tile for tile in wanted}
+    if not by_name:
+        return {}
+    statement = """
+        SELECT level, place, width, data FROM unnest(CAST(:levels AS smallint[]), CAST(:places AS bigint[])) AS w(level, place)
+        JOIN log_tile USING (level, place) WHERE city_id = :city_id
+    """
+    parameters = {
+        "city_id": city_id,
+        "levels": [level for level, _ in by_name],
+        "places": [place for _, place in by_name],
+    }
+    rows = await session.sql(statement, parameters)
+    return {
+        by_name[row.level, row.place]: LogTile(
+            city_id=city_id, level=row.level, place=row.place, width=row.width, data=bytes(row.data)
+        )
+        for row in rows
+    }
+
+
+async def put_tiles(session: WriteSession, city_id: int, changed: Mapping[Tile, bytes]) -> None:
+    """Store tiles; one that is there already grows."""
+    statement = """
+        INSERT INTO log_tile (city_id, level, place, width, data) VALUES (%s, %s, %s, %s, %s)
+        ON CONFLICT (city_id, level, place) DO UPDATE SET width = excluded.width, data = excluded.data
+    """
+    rows = [(city_id, tile.level, tile.index, tile.width, data) for tile, data in changed.items()]
+    async with (await driver(session)).cursor() as cursor:
+        await cursor.executemany(statement, rows)
+
+
+async def secrets_of(session: ReadSession, household_ids: Sequence[int]) -> dict[int, bytes]:
+    statement = "SELECT household_id, secret FROM log_secret WHERE household_id = ANY(%s)"
+    async with (await driver(session)).cursor(binary=True) as cursor:
+        await cursor.execute(statement, [list(household_ids)])
+        return dict(await cursor.fetchall())
+
+
+async def add_secrets(session: WriteSession, secrets: Mapping[int, bytes]) -> None:
+    if not secrets:
+        return
+    async with (await driver(session)).cursor() as cursor:
+        async with cursor.copy("COPY log_secret (household_id, secret) FROM STDIN") as copy:
+            await copy.write("".join(f"{key}\t\\\\x{secret.hex()}\n" for key, secret in secrets.items()).encode())
+
+
+async def add_leaves(session: WriteSession, leaves: pl.DataFrame) -> None:
+    """COPY of `city_id, leaf, act_id, part, journal_id, household_id`."""
+    buffer = leaves.write_csv(include_header=False, null_value="").encode()
+    statement = "COPY log_leaf (city_id, leaf, act_id, part, journal_id, household_id) FROM STDIN (FORMAT csv)"
+    async with (await driver(session)).cursor() as cursor, cursor.copy(statement) as copy:
+        await copy.write(buffer)
+
+
+async def leaf_of_posting(session: ReadSession, household_id: int, journal_id: UUID) -> LogLeaf | None:
+    statement = select(LogLeaf).where(LogLeaf.household_id == household_id, LogLeaf.journal_id == journal_id)
+    return (await session.exec(statement)).first()
+
+
+async def leaf_of_act(session: ReadSession, act_id: int, part: int = 0) -> LogLeaf | None:
+    return (await session.exec(select(LogLeaf).where(LogLeaf.act_id == act_id, LogLeaf.part == part))).first()
+
+
+async def count_leaves(session: ReadSession, city_id: int) -> int:
+    return (await session.exec(select(func.count()).select_from(LogLeaf).where(LogLeaf.city_id == city_id))).one()

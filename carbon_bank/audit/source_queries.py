@@ -1,0 +1,174 @@
+"""What is to stand in the log: acts of the trail and journals, in the order in which their transactions were made.
+
+No transaction that still runs is older than the snapshot's xmin; so behind it nothing can appear any more, and the order is final.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import polars as pl
+
+from carbon_bank.audit.canonical import canonical
+from carbon_bank.audit.entries import moment_text
+from carbon_bank.audit.records import COMMODITIES, CONTRAS, KINDS, NO_DAY, NONE, POSTINGS, USES
+from carbon_bank.foundation.columns import fetch_columns, place_of
+from carbon_bank.foundation.database import ReadSession
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far acts and journals were taken: the transaction and the id of the last ones."""
+
+    act_made_in: int
+    act_id: int
+    journal_made_in: int
+    journal_id: UUID
+
+
+START = Position(0, 0, 0, UUID(int=0))
+
+
+@dataclass(frozen=True)
+class LoggedAct:
+    """An act of the trail. `row`: without what is not there, `facts` in it as text, since any number may stand in them."""
+
+    made_in: int
+    id: int
+    at: datetime
+    act: str
+    subject: str
+    facts: dict[str, Any]
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LoggedJournal:
+    """A journal; `household_id` where it is one account's alone."""
+
+    made_in: int
+    id: UUID
+    at: datetime
+    kind: str
+    settlement_id: int | None
+    household_id: int | None
+    record: str
+
+
+Source = LoggedAct | LoggedJournal
+
+ACT_ROW = "jsonb_strip_nulls(to_jsonb(trail) - 'made_in' - 'facts' - 'at')"
+JOURNAL_ROW = "jsonb_strip_nulls(to_jsonb(journal) - 'made_in' - 'recorded_at')"
+_ACTS = f"""
+    SELECT made_in, 0 AS source, id AS act_id, NULL::uuid AS journal_id, at, act AS kind, subject, facts, facts::text AS facts_text,
+           {ACT_ROW} AS row
+    FROM trail"""
+_JOURNALS = f"""
+    SELECT made_in, 1 AS source, NULL::bigint AS act_id, id AS journal_id, recorded_at AS at, kind, NULL AS subject,
+           NULL::jsonb AS facts, NULL AS facts_text, {JOURNAL_ROW} AS row
+    FROM journal"""
+
+
+_POSTINGS = f"""
+    SELECT j.place, p.household_id, p.seq, {place_of(KINDS, "p.kind")} AS kind,
+           {place_of(CONTRAS, "coalesce(p.contra, '')")} AS contra, p.amount, p.available_after, p.held_after, p.debt_after,
+           p.effective_on, p.recorded_at, coalesce(p.settlement_id, {NONE}) AS settlement_id,
+           {place_of(COMMODITIES, "coalesce(p.commodity, '')")} AS commodity, coalesce(p.hold_id, {NONE}) AS hold_id,
+           coalesce(p.reverses, {NONE}) AS reverses, coalesce(p.restatement_id, {NONE}) AS restatement_id, p.forgiven,
+           coalesce(l.granted, {NONE}) AS lot_granted, coalesce(l.expires_on, '{NO_DAY}') AS lot_expires_on,
+           coalesce(h.points, {NONE}) AS held_points, coalesce(h.deadline_at, p.recorded_at) AS deadline_at
+    FROM unnest(%(places)s::int[], %(journals)s::uuid[], %(households)s::bigint[]) AS j(place, id, household_id)
+    JOIN posting p ON {{join}}
+    LEFT JOIN lot l ON l.household_id = p.household_id AND l.lot_id = p.seq
+    LEFT JOIN hold h ON h.household_id = p.household_id AND h.hold_id = p.seq
+"""
+
+
+async def horizon(session: ReadSession) -> int:
+    """The transaction before which nothing can appear any more."""
+    return int((await session.sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
+
+
+async def sources(session: ReadSession, city_id: int, after: Position, before: int, limit: int) -> list[Source]:
+    """The next acts and journals of a city, in order: by transaction, acts before journals, by id.
+
+    Args: before: the transaction at which to stop (`horizon`). limit: at most so many.
+    """
+    statement = f"""
+        ({_ACTS} WHERE city_id = :city_id AND (made_in, id) > (CAST(:act_made_in AS xid8), :act_id)
+                   AND made_in < CAST(:before AS xid8) ORDER BY made_in, id LIMIT :limit)
+        UNION ALL
+        ({_JOURNALS} WHERE city_id = :city_id AND (made_in, id) > (CAST(:journal_made_in AS xid8), CAST(:journal_id AS uuid))
+                   AND made_in < CAST(:before AS xid8) ORDER BY made_in, id LIMIT :limit)
+        ORDER BY made_in, source, act_id, journal_id LIMIT :limit
+    """
+    parameters = {
+        "city_id": city_id,
+        "act_made_in": str(after.act_made_in),
+        "act_id": after.act_id,
+        "journal_made_in": str(after.journal_made_in),
+        "journal_id": after.journal_id,
+        "before": str(before),
+        "limit": limit,
+    }
+    return [_source(row) for row in (await session.sql(statement, parameters)).mappings()]
+
+
+def _source(row: Any) -> Source:
+    made_in = int(row["made_in"])
+    if row["source"] == 0:
+        told = dict(row["row"]) | {"at": moment_text(row["at"]), "facts": row["facts_text"]}
+        return LoggedAct(made_in, row["act_id"], row["at"], row["kind"], row["subject"], row["facts"], told)
+    record = dict(row["row"]) | {"recorded_at": moment_text(row["at"])}
+    return LoggedJournal(
+        made_in,
+        row["journal_id"],
+        row["at"],
+        row["kind"],
+        record.get("settlement_id"),
+        record.get("household_id"),
+        canonical(record).decode(),
+    )
+
+
+async def journal_postings(
+    session: ReadSession, journals: Sequence[LoggedJournal]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The postings of journals (POSTINGS) and what they took from lots (USES); `place` is that of the journal given."""
+    found = [
+        (await fetch_columns(session, query, listed, POSTINGS, by_key=True), await _uses(session, query, listed))
+        for query, listed in _listed(journals)
+    ]
+    nothing = (pl.DataFrame(schema=POSTINGS), pl.DataFrame(schema=USES))
+    postings, uses = zip(nothing, *found, strict=True)
+    return pl.concat(postings), pl.concat(uses)
+
+
+def _listed(journals: Sequence[LoggedJournal]) -> list[tuple[str, dict[str, Any]]]:
+    """Queries for the postings of journals: by the account where there is one, else by the journals' blocks."""
+    listed = []
+    for of_one, join in (
+        (True, "p.household_id = j.household_id AND p.journal_id = j.id"),
+        (False, "p.journal_id = j.id"),
+    ):
+        chosen = [(place, each) for place, each in enumerate(journals) if (each.household_id is not None) is of_one]
+        if chosen:
+            parameters = {
+                "places": [place for place, _ in chosen],
+                "journals": [each.id for _, each in chosen],
+                "households": [each.household_id for _, each in chosen],
+            }
+            listed.append((_POSTINGS.format(join=join), parameters))
+    return listed
+
+
+async def _uses(session: ReadSession, query: str, listed: dict[str, Any]) -> pl.DataFrame:
+    statement = f"""
+        SELECT made.place, made.household_id, made.seq, u.lot_id, u.amount FROM ({query}) AS made
+        JOIN lot_use u ON u.household_id = made.household_id AND u.seq = made.seq
+    """
+    return await fetch_columns(session, statement, listed, USES, by_key=True)
