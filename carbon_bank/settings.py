@@ -39,6 +39,10 @@ class Settings(BaseSettings):
     secrets_key_file: Path | None = Field(
         None, description="File with the keys that seal stored secrets. Unset: made once in the data folder."
     )
+    log_keys_dir: Path | None = Field(
+        None,
+        description="Folder with the keys that sign the cities' logs, a file each. Unset: made once in the data folder.",
+    )
     token_minutes: int = Field(15, ge=1, le=60, description="Life of an access token, in minutes.")
     log_format: Literal["console", "json"] = Field("console", description="Form of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")

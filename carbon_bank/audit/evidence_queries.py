@@ -6,10 +6,12 @@ over the lines, each ended by a newline, in the order of their keys.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from carbon_bank.foundation.database import ReadSession
+from carbon_bank.settlement.award_id import AwardId
 
 READING_LINE = """'[' || r.meter_id || ',"' || r.period_start || '","' || r.period_end || '",' || r.revision || ','
     || coalesce(r.quantity::text, 'null') || ',"' || r.quality || '",' || coalesce('"' || r.reason || '"', 'null') || ','
@@ -35,8 +37,7 @@ async def batch_digest(session: ReadSession, batch_id: int) -> tuple[int, str]:
         SELECT count(*), encode({digest}, 'hex') FROM reading_batch b
         JOIN reading r ON r.batch_id = b.id AND r.recorded_at = b.recorded_at WHERE b.id = :id
     """
-    count, found = (await session.sql(statement, {"id": batch_id})).one()
-    return count, found
+    return _counted((await session.sql(statement, {"id": batch_id})).one())
 
 
 async def award_digest(session: ReadSession, settlement_id: int) -> tuple[int, str]:
@@ -48,8 +49,7 @@ async def award_digest(session: ReadSession, settlement_id: int) -> tuple[int, s
             FROM award a WHERE a.settlement_id = :id GROUP BY 1
         ) AS pieces
     """
-    count, found = (await session.sql(statement, {"id": settlement_id})).one()
-    return int(count), found
+    return _counted((await session.sql(statement, {"id": settlement_id})).one())
 
 
 async def table_digest(session: ReadSession, table: str, settlement_id: int) -> str:
@@ -60,9 +60,13 @@ async def table_digest(session: ReadSession, table: str, settlement_id: int) -> 
     return str((await session.sql(statement, {"id": settlement_id})).scalar_one())
 
 
-async def policy_text_digest(session: ReadSession, policy_id: int) -> str:
-    statement = "SELECT encode(sha256(convert_to(text, 'UTF8')), 'hex') FROM policy WHERE id = :id"
-    return str((await session.sql(statement, {"id": policy_id})).scalar_one())
+async def award_review(session: ReadSession, award: AwardId) -> dict[str, Any]:
+    """What was decided on a held award."""
+    statement = """
+        SELECT to_jsonb(t) FROM award_review t
+        WHERE settlement_id = :settlement_id AND household_id = :household_id AND commodity = :commodity
+    """
+    return dict((await session.sql(statement, vars(award))).scalar_one_or_none() or {})
 
 
 class MonthClosed(NamedTuple):
@@ -82,8 +86,8 @@ async def months_closed(
 ) -> list[MonthClosed]:
     """The months of [first, end) as they were read at a moment, by utility and commodity.
 
-    Args: inner, outer: the two padded keys of HMAC-SHA-256 (RFC 2104 section 2) over the domain and the line of each reading; PostgreSQL
-          has SHA-256 and no HMAC.
+    Args: inner, outer: the two padded keys of HMAC-SHA-256 (RFC 2104 section 2) over the domain and a reading's line: PostgreSQL
+          has SHA-256 alone.
     """
     statement = f"""
         WITH used AS (
@@ -101,4 +105,8 @@ async def months_closed(
     """
     parameters = {"city_id": city_id, "first": first, "end": end, "as_of": as_of, "inner": inner, "outer": outer}
     rows = await session.sql(statement, parameters)
-    return [MonthClosed(*row[:6], bytes(row[6])) for row in rows]
+    return [MonthClosed._make(row) for row in rows]
+
+
+def _counted(row: Sequence[Any]) -> tuple[int, str]:
+    return int(row[0]), str(row[1])

@@ -16,17 +16,22 @@ from carbon_bank.audit.source_queries import LoggedAct
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.units import BASE_UNIT, Commodity
+from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.trail.service import Act
 
 Evidence = dict[str, Any]
 
 METERS_MIN = 10
 """Of fewer meters together no sum is told: it would tell of a household. As in comparisons (programme/comparison_report.py)."""
-APPROVED = ("id", "city_id", "policy_id", "period", "first_month", "months", "prepared_by", "requested_at", "as_of")
-APPROVED += ("households", "computed_to", "computed_at", "approved_by", "approved_at")
+APPROVED = (
+    *("id", "city_id", "policy_id", "period", "first_month", "months", "prepared_by", "requested_at", "as_of"),
+    *("households", "computed_to", "computed_at", "approved_by", "approved_at"),
+)
 """What of a settlement stands for good once it is approved."""
-ADOPTED = ("id", "city_id", "policy_id", "active_from", "drafted_by", "drafted_at", "proposed_by", "proposed_at")
-ADOPTED += ("approved_by", "approved_at")
+ADOPTED = (
+    *("id", "city_id", "policy_id", "active_from", "drafted_by", "drafted_at", "proposed_by", "proposed_at"),
+    *("approved_by", "approved_at"),
+)
 """What of a policy's adoption stands for good once it is approved."""
 _BLOCK_BYTES = 64
 
@@ -34,7 +39,7 @@ _BLOCK_BYTES = 64
 async def evidence_of(session: ReadSession, act: LoggedAct) -> Evidence:
     """What an act stood for; empty where there is nothing beside its row in the trail."""
     of_act = EVIDENCE.get(act.act)
-    return {} if of_act is None else await of_act(session, _number(act.subject))
+    return {} if of_act is None else await of_act(session, act.subject)
 
 
 async def closes_of(session: ReadSession, act: LoggedAct, key: bytes) -> list[dict[str, Any]]:
@@ -70,19 +75,21 @@ def _close(settlement_id: int, month: queries.MonthClosed) -> dict[str, Any]:
     return told
 
 
-async def _of_batch(session: ReadSession, batch_id: int) -> Evidence:
+async def _of_batch(session: ReadSession, subject: str) -> Evidence:
+    batch_id = _number(subject)
     rows, digest = await queries.batch_digest(session, batch_id)
     batch = await queries.row(session, "reading_batch", batch_id)
     return {"batch": batch, "readings": rows, "readings_sha256": digest}
 
 
-async def _of_policy(session: ReadSession, adoption_id: int) -> Evidence:
-    adoption = await queries.row(session, "policy_adoption", adoption_id)
+async def _of_policy(session: ReadSession, subject: str) -> Evidence:
+    adoption = await queries.row(session, "policy_adoption", _number(subject))
     policy = await queries.row(session, "policy", int(adoption.get("policy_id", 0)))
     return {"adoption": _only(adoption, ADOPTED), "policy": policy}
 
 
-async def _of_approval(session: ReadSession, settlement_id: int) -> Evidence:
+async def _of_approval(session: ReadSession, subject: str) -> Evidence:
+    settlement_id = _number(subject)
     settlement = await queries.row(session, "settlement", settlement_id)
     awards, digest = await queries.award_digest(session, settlement_id)
     return {
@@ -95,12 +102,19 @@ async def _of_approval(session: ReadSession, settlement_id: int) -> Evidence:
     }
 
 
-async def _of_settlement(session: ReadSession, settlement_id: int) -> Evidence:
+async def _of_settlement(session: ReadSession, subject: str) -> Evidence:
     """The whole row: a settlement that is posted or withdrawn is done."""
-    return {"settlement": await queries.row(session, "settlement", settlement_id)}
+    return {"settlement": await queries.row(session, "settlement", _number(subject))}
 
 
-EVIDENCE: dict[str, Callable[[ReadSession, int], Awaitable[Evidence]]] = {
+async def _of_review(session: ReadSession, subject: str) -> Evidence:
+    award = AwardId.parse(subject.partition(":")[2])
+    return {"review": await queries.award_review(session, award)}
+
+
+EVIDENCE: dict[str, Callable[[ReadSession, str], Awaitable[Evidence]]] = {
+    Act.AWARD_REJECTED: _of_review,
+    Act.AWARD_RELEASED: _of_review,
     Act.POLICY_APPROVED: _of_policy,
     Act.READINGS_RECORDED: _of_batch,
     Act.SETTLEMENT_APPROVED: _of_approval,

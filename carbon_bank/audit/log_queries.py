@@ -97,9 +97,11 @@ async def secrets_of(session: ReadSession, household_ids: Sequence[int]) -> dict
 async def add_secrets(session: WriteSession, secrets: Mapping[int, bytes]) -> None:
     if not secrets:
         return
-    async with (await driver(session)).cursor() as cursor:
-        async with cursor.copy("COPY log_secret (household_id, secret) FROM STDIN") as copy:
-            await copy.write("".join(f"{key}\t\\\\x{secret.hex()}\n" for key, secret in secrets.items()).encode())
+    async with (
+        (await driver(session)).cursor() as cursor,
+        cursor.copy("COPY log_secret (household_id, secret) FROM STDIN") as copy,
+    ):
+        await copy.write("".join(f"{key}\t\\\\x{secret.hex()}\n" for key, secret in secrets.items()).encode())
 
 
 async def add_leaves(session: WriteSession, leaves: pl.DataFrame) -> None:
@@ -108,6 +110,10 @@ async def add_leaves(session: WriteSession, leaves: pl.DataFrame) -> None:
     statement = "COPY log_leaf (city_id, leaf, act_id, part, journal_id, household_id) FROM STDIN (FORMAT csv)"
     async with (await driver(session)).cursor() as cursor, cursor.copy(statement) as copy:
         await copy.write(buffer)
+
+
+async def leaf(session: ReadSession, city_id: int, place: int) -> LogLeaf | None:
+    return await session.get(LogLeaf, (city_id, place))
 
 
 async def leaf_of_posting(session: ReadSession, household_id: int, journal_id: UUID) -> LogLeaf | None:

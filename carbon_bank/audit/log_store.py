@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from carbon_bank.audit import log_queries
 from carbon_bank.audit.log_tables import LogTile
 from carbon_bank.audit.merkle import HASH_BYTES, HashAt
-from carbon_bank.audit.tiles import ENTRIES, TILE_LEVEL_MAX, TILE_WIDTH, Tile, bundle, hashes_from, split_bundle, width_of
+from carbon_bank.audit.tiles import (
+    ENTRIES,
+    TILE_LEVEL_MAX,
+    TILE_WIDTH,
+    Tile,
+    bundle,
+    hashes_from,
+    split_bundle,
+    width_of,
+)
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Unavailable
 
@@ -30,6 +39,13 @@ class TileStore:
     async def fetch(self, wanted: Iterable[Tile]) -> None:
         found = await log_queries.tiles(self._session, self._city_id, wanted)
         self._tiles |= {(tile.level, tile.index): stored for tile, stored in found.items()}
+
+    def know(self, changed: Mapping[Tile, bytes]) -> None:
+        """Take tiles for stored that were just written."""
+        for tile, data in changed.items():
+            self._tiles[tile.level, tile.index] = LogTile(
+                city_id=self._city_id, level=tile.level, place=tile.index, width=tile.width, data=data
+            )
 
     def read(self, tile: Tile) -> bytes:
         """The bytes of a tile that was fetched, cut to its width.
@@ -79,6 +95,6 @@ def tiles_above(leaf: int, size: int) -> list[Tile]:
 def _lost(tile: Tile) -> Unavailable:
     return Unavailable(
         "audit.tile_missing",
-        f"The log lacks {tile.path}, which its checkpoint covers. Restore the table log_tile from a backup; nothing is signed until then.",
+        f"The log lacks {tile.path}, which its checkpoint covers. Restore log_tile from a backup; nothing is signed until then.",
         {"path": tile.path},
     )

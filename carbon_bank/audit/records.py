@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from carbon_bank.foundation.columns import MOMENT
+from carbon_bank.foundation.columns import MOMENT, Columns
 
 KINDS = pl.Enum(
     ["adjustment", "award", "closing", "expiry", "hold", "redemption", "release", "restatement", "reversal"]
@@ -21,7 +21,7 @@ NONE = -1
 """A number that is not there, in a column that has no null."""
 NO_DAY = "0001-01-01"
 
-POSTINGS = {
+POSTINGS: Columns = {
     "place": pl.Int32,
     "household_id": pl.Int64,
     "seq": pl.Int64,
@@ -45,7 +45,7 @@ POSTINGS = {
     "deadline_at": MOMENT,
 }
 """Postings of some journals; `place`: of its journal among them. Numbers that are not there are NONE, days NO_DAY."""
-USES = {"place": pl.Int32, "household_id": pl.Int64, "seq": pl.Int64, "lot_id": pl.Int64, "amount": pl.Int64}
+USES: Columns = {"place": pl.Int32, "household_id": pl.Int64, "seq": pl.Int64, "lot_id": pl.Int64, "amount": pl.Int64}
 """What those postings took from lots."""
 
 _MOMENT_FORM = "%Y-%m-%dT%H:%M:%S%.6fZ"

@@ -61,8 +61,8 @@ class LoggedJournal:
 
 Source = LoggedAct | LoggedJournal
 
-ACT_ROW = "jsonb_strip_nulls(to_jsonb(trail) - 'made_in' - 'facts' - 'at')"
-JOURNAL_ROW = "jsonb_strip_nulls(to_jsonb(journal) - 'made_in' - 'recorded_at')"
+ACT_ROW = "jsonb_strip_nulls(to_jsonb(trail) - 'facts' - 'at')"
+JOURNAL_ROW = "jsonb_strip_nulls(to_jsonb(journal) - 'recorded_at')"
 _ACTS = f"""
     SELECT made_in, 0 AS source, id AS act_id, NULL::uuid AS journal_id, at, act AS kind, subject, facts, facts::text AS facts_text,
            {ACT_ROW} AS row
@@ -118,6 +118,18 @@ async def sources(session: ReadSession, city_id: int, after: Position, before: i
     return [_source(row) for row in (await session.sql(statement, parameters)).mappings()]
 
 
+async def acts(session: ReadSession, ids: Sequence[int]) -> dict[int, LoggedAct]:
+    """Acts by their ids, of those that are there."""
+    rows = (await session.sql(f"{_ACTS} WHERE id = ANY(:ids)", {"ids": list(ids)})).mappings()
+    return {each.id: each for row in rows if isinstance(each := _source(row), LoggedAct)}
+
+
+async def journals(session: ReadSession, ids: Sequence[UUID]) -> dict[UUID, LoggedJournal]:
+    """Journals by their ids, of those that are there."""
+    rows = (await session.sql(f"{_JOURNALS} WHERE id = ANY(:ids)", {"ids": list(ids)})).mappings()
+    return {each.id: each for row in rows if isinstance(each := _source(row), LoggedJournal)}
+
+
 def _source(row: Any) -> Source:
     made_in = int(row["made_in"])
     if row["source"] == 0:
@@ -143,7 +155,7 @@ async def journal_postings(
         (await fetch_columns(session, query, listed, POSTINGS, by_key=True), await _uses(session, query, listed))
         for query, listed in _listed(journals)
     ]
-    nothing = (pl.DataFrame(schema=POSTINGS), pl.DataFrame(schema=USES))
+    nothing = (pl.DataFrame(schema=dict(POSTINGS)), pl.DataFrame(schema=dict(USES)))
     postings, uses = zip(nothing, *found, strict=True)
     return pl.concat(postings), pl.concat(uses)
 

@@ -123,6 +123,16 @@ async def statement(session: ReadSession, household_id: int, before_seq: int | N
     return await queries.postings(session, household_id, before_seq, limit)
 
 
+async def get_posting(session: ReadSession, household_id: int, seq: int) -> Posting:
+    """Raises: NotFound `ledger.unknown_posting` (404)."""
+    found = await session.get(Posting, (household_id, seq))
+    if found is None:
+        raise NotFound(
+            "ledger.unknown_posting", f"This account has no posting {seq}. Its statement lists those that it has."
+        )
+    return found
+
+
 async def close_account(
     session: WriteSession, actor: Actor, now: datetime, today: date, household_id: int, reason: str
 ) -> int:

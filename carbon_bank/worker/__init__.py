@@ -14,6 +14,7 @@ from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
+from carbon_bank.worker.sealing import log_keys_of, seal_all, seal_city
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
@@ -26,6 +27,7 @@ __all__ = [
     "compute_restatement",
     "deliver_webhooks",
     "import_readings",
+    "log_keys_of",
     "look_after_readings",
     "look_after_rewards",
     "mailer_of",
@@ -36,6 +38,8 @@ __all__ = [
     "post",
     "post_restatement",
     "queue_of",
+    "seal_all",
+    "seal_city",
     "sealer_of",
     "send_mail",
     "store_of",

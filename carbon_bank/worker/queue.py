@@ -30,6 +30,7 @@ from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.retries import Retries, given_up_by, is_outage
 from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
+from carbon_bank.worker.sealing import log_keys_of, seal_all
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
 
@@ -59,6 +60,7 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     _add_readings(app, database, settings)
     _add_telling(app, database, settings)
     _add_rewards(app, database, sealer)
+    _add_sealing(app, database, settings)
     _add_calls(app, Post(database, sealer, caller_of(settings)))
     return app
 
@@ -136,6 +138,15 @@ def _add_rewards(app: procrastinate.App, database: Database, sealer: Sealer) -> 
     @app.task(name="rewards.pay_out", queue=QUEUE, queueing_lock="rewards.pay_out", retry=RETRIES)
     async def pay_out(timestamp: int) -> None:
         await pay_out_daily(database, sealer)
+
+
+def _add_sealing(app: procrastinate.App, database: Database, settings: Settings) -> None:
+    keys = log_keys_of(settings)
+
+    @app.periodic(cron=EVERY_MINUTE)
+    @app.task(name="seal_logs", queue=QUEUE, queueing_lock="seal_logs")
+    async def seal_logs(timestamp: int) -> None:
+        await seal_all(database, keys)
 
 
 def _add_calls(app: procrastinate.App, webhooks: Post) -> None:

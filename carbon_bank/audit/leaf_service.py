@@ -1,0 +1,61 @@
+"""The entries of an act and of a journal, as they stand in the log: for the sealer, for whoever verifies, and for receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from carbon_bank.audit.canonical import canonical
+from carbon_bank.audit.entries import (
+    ACT_DOMAIN,
+    POSTING_DOMAIN,
+    Opening,
+    act_entry,
+    close_entry,
+    commitment,
+    leaf_key,
+    posting_entries,
+)
+from carbon_bank.audit.evidence import public_of
+from carbon_bank.audit.evidence_service import closes_of, evidence_of
+from carbon_bank.audit.source_queries import LoggedAct, LoggedJournal
+from carbon_bank.foundation.database import ReadSession
+
+
+async def act_opening(session: ReadSession, secret: bytes, leaf: int, act: LoggedAct) -> Opening:
+    """What the entry of an act commits to: its row in the trail, and what it stood for. Args: secret: of the log."""
+    evidence = await evidence_of(session, act)
+    record: dict[str, Any] = {"act": act.row} | ({"evidence": evidence} if evidence else {})
+    return Opening(ACT_DOMAIN, leaf_key(secret, leaf), canonical(record).decode())
+
+
+async def act_entries(
+    session: ReadSession, secret: bytes, leaf: int, act: LoggedAct, *, with_closes: bool = True
+) -> list[bytes]:
+    """The entry of an act, and those of the months that it closed, from the leaf on. Args: secret: of the log."""
+    opening = await act_opening(session, secret, leaf, act)
+    public = public_of(act.act, act.subject, act.facts)
+    closes = await closes_of(session, act, opening.key) if with_closes else []
+    return [
+        act_entry(leaf, act.at, act.act, public, commitment(opening)),
+        *(close_entry(leaf + part, act.at, told) for part, told in enumerate(closes, 1)),
+    ]
+
+
+def journal_entries(
+    leaf: int, journal: LoggedJournal, sides: pl.DataFrame, secrets: Mapping[int, bytes]
+) -> list[bytes]:
+    """The entries of a journal from the leaf on. Args: sides: `household_id, record`. secrets: of those households."""
+    rows = zip(sides["household_id"].to_list(), sides["record"].to_list(), strict=True)
+    committed = [
+        commitment(posting_opening(secrets[household_id], place, record))
+        for place, (household_id, record) in enumerate(rows, leaf)
+    ]
+    return list(posting_entries(leaf, journal.at, journal.kind, journal.settlement_id, committed))
+
+
+def posting_opening(secret: bytes, leaf: int, record: str) -> Opening:
+    """What opens the entry of a household's side of a journal. Args: secret: of the household."""
+    return Opening(POSTING_DOMAIN, leaf_key(secret, leaf), record)

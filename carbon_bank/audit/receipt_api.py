@@ -1,0 +1,94 @@
+"""Receipts: for a household of each of its postings, for an auditor of each leaf, with what opens its commitment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BaseModel, Field
+
+from carbon_bank.audit import log_service
+from carbon_bank.audit.canonical import parse_canonical
+from carbon_bank.audit.entries import Opening
+from carbon_bank.foundation.web import Reading
+from carbon_bank.identity.access import allowed
+from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.permissions import Permission
+
+router = APIRouter(prefix="/v1", tags=["audit"])
+
+Seq = Annotated[int, Path(ge=1, lt=2**63, description="The posting's number in the account.")]
+Place = Annotated[int, Path(ge=0, lt=2**63, description="The leaf's place in the log, from 0.")]
+Own = Annotated[Actor, Depends(allowed(Permission.OWN_READ))]
+Auditor = Annotated[Actor, Depends(allowed(Permission.AUDIT_READ))]
+
+
+class OpeningRead(BaseModel):
+    """Domain, key and record of a commitment: HMAC-SHA-256(key, domain || newline || canonical record). Who has it can show
+    what the entry meant; keep it to yourself.
+    """
+
+    domain: str
+    key: str = Field(description="64 hex digits.")
+    record: dict[str, Any]
+
+
+class LeafRead(BaseModel):
+    """An entry of the log, and the row that it is about."""
+
+    leaf: int
+    entry: dict[str, Any]
+    act_id: int | None = Field(description="The act in the trail.")
+    journal_id: str | None
+    household_id: int | None
+
+
+@router.get("/me/postings/{seq}/receipt", summary="Proof that a posting is in the log", response_class=Response)
+async def my_receipt(seq: Seq, actor: Own, session: Reading) -> Response:
+    """A `.tlog-proof` (C2SP): keep it, and any tool can verify it without the bank, as `scripts/verify_receipt.py` does.
+
+    409 while the posting is not sealed yet: within a minute or two it is.
+    """
+    leaf = await log_service.leaf_of_posting(session, actor.of_household(), seq)
+    return _file(await log_service.receipt(session, leaf), f"posting-{seq}")
+
+
+@router.get("/me/postings/{seq}/opening", summary="What the log's entry of a posting means")
+async def my_opening(seq: Seq, actor: Own, session: Reading) -> OpeningRead:
+    """The posting as it stands in the log, and the key that shows it: for `scripts/verify_receipt.py --opening`."""
+    return _read(
+        await log_service.opening(session, await log_service.leaf_of_posting(session, actor.of_household(), seq))
+    )
+
+
+@router.get("/audit/leaves/{leaf}", summary="A leaf of the log")
+async def get_leaf(leaf: Place, actor: Auditor, session: Reading) -> LeafRead:
+    found, entry = await log_service.leaf(session, actor, leaf)
+    return LeafRead(
+        leaf=leaf,
+        entry=parse_canonical(entry),
+        act_id=found.act_id,
+        journal_id=None if found.journal_id is None else str(found.journal_id),
+        household_id=found.household_id,
+    )
+
+
+@router.get("/audit/leaves/{leaf}/opening", summary="What a leaf of the log means")
+async def get_opening(leaf: Place, actor: Auditor, session: Reading) -> OpeningRead:
+    found, _ = await log_service.leaf(session, actor, leaf)
+    return _read(await log_service.opening(session, found))
+
+
+@router.get("/audit/leaves/{leaf}/receipt", summary="Proof that a leaf is in the log", response_class=Response)
+async def get_receipt(leaf: Place, actor: Auditor, session: Reading) -> Response:
+    found, _ = await log_service.leaf(session, actor, leaf)
+    return _file(await log_service.receipt(session, found), f"leaf-{leaf}")
+
+
+def _read(opening: Opening) -> OpeningRead:
+    return OpeningRead(domain=opening.domain, key=opening.key.hex(), record=parse_canonical(opening.record.encode()))
+
+
+def _file(receipt: bytes, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.tlog-proof"', "Cache-Control": "no-store"}
+    return Response(receipt, media_type="text/plain; charset=utf-8", headers=headers)

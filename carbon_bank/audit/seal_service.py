@@ -1,0 +1,224 @@
+"""Sealing: what was committed becomes entries of the city's log, under a new checkpoint. All in the caller's one transaction.
+
+Killed at any moment, nothing of a step stands, and the next one takes the same rows again: no signature leaves before what it signs
+is stored. Of two sealers one works.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from carbon_bank.audit import log_queries as queries
+from carbon_bank.audit import source_queries
+from carbon_bank.audit.checkpoint import Checkpoint, sign_checkpoint
+from carbon_bank.audit.leaf_service import act_entries, journal_entries
+from carbon_bank.audit.log_store import TileStore
+from carbon_bank.audit.log_tables import Log, LogCheckpoint
+from carbon_bank.audit.merkle import leaf_hash, tree_root
+from carbon_bank.audit.note import SigningKey, VerifierKey, parse_note, verify_note
+from carbon_bank.audit.records import posting_records
+from carbon_bank.audit.source_queries import START, LoggedAct, LoggedJournal, Position, Source
+from carbon_bank.audit.tiles import edge_tiles, grow, grow_bundles
+from carbon_bank.foundation.database import WriteSession
+from carbon_bank.foundation.errors import Conflict
+
+SECRET_BYTES = 32
+SOURCES_MAX = 2000
+"""Acts and journals that a step takes at most."""
+BUCKETS_MAX = 4
+"""Journals of many households that a step takes at most: each has some ten thousand."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A new checkpoint: how many leaves it added, and how many the log has now."""
+
+    added: int
+    size: int
+
+
+@dataclass
+class _Growth:
+    """What a step adds to a log, in order."""
+
+    size: int
+    entries: list[bytes] = field(default_factory=list)
+    leaves: list[tuple[int | None, int | None, str | None, int | None]] = field(default_factory=list)
+    """Act, part, journal, household of each."""
+
+    @property
+    def next(self) -> int:
+        return self.size + len(self.entries)
+
+    def add_act(self, entries: Sequence[bytes], act_id: int) -> None:
+        self.entries.extend(entries)
+        self.leaves.extend((act_id, part, None, None) for part in range(len(entries)))
+
+    def add_journal(self, entries: Sequence[bytes], journal_id: str, households: Sequence[int]) -> None:
+        self.entries.extend(entries)
+        self.leaves.extend((None, None, journal_id, household_id) for household_id in households)
+
+
+async def seal(
+    session: WriteSession,
+    now: datetime,
+    city_id: int,
+    origin: str,
+    keys: Sequence[SigningKey],
+    former: Sequence[VerifierKey] = (),
+) -> Sealed | None:
+    """Seal the next acts and journals of a city; null when there are none that nothing can precede any more.
+
+    Args:   origin: the log's name. keys: that sign, the log's own first; all are named `origin`. former: keys that
+            signed once.
+    Raises: Conflict `audit.sealing` (409) while somebody else seals; `audit.origin`, `audit.head`, `audit.restored` (409), and then
+            nothing is signed.
+    """
+    if not await queries.try_to_seal(session, city_id):
+        raise Conflict("audit.sealing", f"The log {origin} is being sealed by another process. Wait for it.")
+    log = await queries.find_log(session, city_id)
+    log = log or await queries.add_log(session, city_id, origin, secrets.token_bytes(SECRET_BYTES), now)
+    head = await queries.latest(session, city_id)
+    store = TileStore(session, city_id)
+    before = await source_queries.horizon(session)
+    await _check_head(store, log, head, origin, [*(key.verifier for key in keys), *former], before)
+
+    position, growth = _position(head), _Growth(head.size if head else 0)
+    while not growth.entries:  # a journal that moved nothing makes none
+        taken = _one_step(await source_queries.sources(session, city_id, position, before, SOURCES_MAX))
+        if not taken:
+            return None
+        growth = await _grow(session, log, growth.size, taken)
+        position = _moved(position, taken)
+    await _store(session, store, growth, city_id)
+    size = growth.next
+    root = await store.with_hashes(size, lambda hash_at: tree_root(size, hash_at))
+    note = sign_checkpoint(Checkpoint(origin, size, root), *keys)
+    checkpoint = LogCheckpoint(
+        city_id=city_id,
+        size=size,
+        root=root,
+        note=bytes(note).decode(),
+        act_made_in=str(position.act_made_in),
+        act_id=position.act_id,
+        journal_made_in=str(position.journal_made_in),
+        journal_id=position.journal_id,
+        sealed_at=now,
+    )
+    await queries.add_checkpoint(session, checkpoint)
+    return Sealed(len(growth.entries), size)
+
+
+async def _check_head(
+    store: TileStore,
+    log: Log,
+    head: LogCheckpoint | None,
+    origin: str,
+    keys: Sequence[VerifierKey],
+    before: int,
+) -> None:
+    """Refuse to sign unless the last checkpoint is of this log, by one of its keys, over the tiles that are stored."""
+    if log.origin != origin:
+        raise Conflict(
+            "audit.origin",
+            f"The log is named {log.origin} for good, and CARBON_BANK_PUBLIC_URL would name it {origin}. Set it back.",
+        )
+    if head is None:
+        return
+    await store.fetch(edge_tiles(head.size))
+    root = await store.with_hashes(head.size, lambda hash_at: tree_root(head.size, hash_at))
+    note = parse_note(head.note.encode())
+    if root != head.root or note.text != Checkpoint(origin, head.size, root).text or not verify_note(note, keys):
+        raise Conflict(
+            "audit.head",
+            f"The last checkpoint of {origin}, of {head.size} leaves, does not hold: the stored tiles give another root, or none of "
+            "the log's keys signed it. Nothing is signed. Put former keys back into the key file, or restore the log's tables, "
+            "and run `carbon-bank audit verify`.",
+            {"size": head.size},
+        )
+    sealed_to = max(int(head.act_made_in), int(head.journal_made_in))
+    if sealed_to >= before:
+        raise Conflict(
+            "audit.restored",
+            f"The log {origin} was sealed up to transaction {sealed_to}, and this server has only come to {before}: the database "
+            "was restored from a dump. Move the server's counter on, as docs/transparency-log.md says.",
+        )
+
+
+def _position(head: LogCheckpoint | None) -> Position:
+    if head is None:
+        return START
+    return Position(int(head.act_made_in), head.act_id, int(head.journal_made_in), head.journal_id)
+
+
+def _one_step(sources: Sequence[Source]) -> list[Source]:
+    """As many as are sealed in one transaction: few of the large journals."""
+    taken, buckets = [], 0
+    for each in sources:
+        buckets += isinstance(each, LoggedJournal) and each.household_id is None
+        if buckets > BUCKETS_MAX:
+            break
+        taken.append(each)
+    return taken
+
+
+def _moved(after: Position, taken: Sequence[Source]) -> Position:
+    acts = [each for each in taken if isinstance(each, LoggedAct)]
+    journals = [each for each in taken if isinstance(each, LoggedJournal)]
+    act = (acts[-1].made_in, acts[-1].id) if acts else (after.act_made_in, after.act_id)
+    journal = (journals[-1].made_in, journals[-1].id) if journals else (after.journal_made_in, after.journal_id)
+    return Position(*act, *journal)
+
+
+async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Source]) -> _Growth:
+    """The entries of acts and journals, in their order."""
+    journals = [each for each in taken if isinstance(each, LoggedJournal)]
+    postings, uses = await source_queries.journal_postings(session, journals)
+    records = posting_records([each.record for each in journals], postings, uses)
+    owned = await _secrets(session, records["household_id"].unique().to_list())
+    sides = {place: part for (place,), part in records.partition_by("place", as_dict=True).items()}
+    growth, place = _Growth(size), 0
+    for source in taken:
+        if isinstance(source, LoggedAct):
+            entries = await act_entries(session, log.secret, growth.next, source)
+            growth.add_act(entries, source.id)
+            continue
+        if place in sides:
+            households = sides[place]["household_id"].to_list()
+            entries = journal_entries(growth.next, source, sides[place], owned)
+            growth.add_journal(entries, str(source.id), households)
+        place += 1
+    return growth
+
+
+async def _secrets(session: WriteSession, household_ids: Sequence[int]) -> dict[int, bytes]:
+    """The secrets of households, made where they have none yet."""
+    there = await queries.secrets_of(session, household_ids)
+    made = {each: secrets.token_bytes(SECRET_BYTES) for each in household_ids if each not in there}
+    await queries.add_secrets(session, made)
+    return there | made
+
+
+async def _store(session: WriteSession, store: TileStore, growth: _Growth, city_id: int) -> None:
+    """Leaves, bundles and tiles; the store knows the tiles that changed afterwards."""
+    edge = {tile: store.read(tile) for tile in edge_tiles(growth.size)}
+    bundles = grow_bundles(growth.size, edge, growth.entries)
+    tiles = grow(growth.size, edge, map(leaf_hash, growth.entries))
+    await queries.put_tiles(session, city_id, bundles | tiles)
+    await queries.add_leaves(session, _leaf_rows(city_id, growth))
+    store.know(bundles | tiles)
+
+
+def _leaf_rows(city_id: int, growth: _Growth) -> pl.DataFrame:
+    schema = {"act_id": pl.Int64, "part": pl.Int16, "journal_id": pl.String, "household_id": pl.Int64}
+    rows = pl.DataFrame(growth.leaves, schema=schema, orient="row")
+    return rows.select(
+        pl.lit(city_id, pl.Int64).alias("city_id"),
+        pl.int_range(growth.size, growth.next, dtype=pl.Int64).alias("leaf"),
+        pl.all(),
+    )
