@@ -73,6 +73,7 @@ OTHER_ROOM: dict[str, set[str]] = {
     "schema": {"tables"},  # shows all tables to the migrations
 }
 DOORS: dict[str, set[str]] = {
+    "audit/log_keys.py": {"edge", "main"},  # files of signing keys: makes and reads them
     "identity/access.py": {"api", "edge", "main"},  # the dependency on every route that needs a permission
     "identity/secrets.py": {"service", "api"},  # hashes passwords: slow on purpose, and random
     "identity/tokens.py": {"service", "api", "door", "edge", "main"},  # signs and reads: the one that knows jose

@@ -1,4 +1,4 @@
-"""Evidence that goes into the log with an act: digests of the rows that it stood for, and the months that it closed.
+"""What is told of an act, and the evidence that goes into the log with it: digests of the rows it stood for, months it closed.
 
 It is read when the act is sealed, and again by whoever verifies: so it holds only what is never changed after the act.
 """
@@ -34,6 +34,28 @@ ADOPTED = (
 )
 """What of a policy's adoption stands for good once it is approved."""
 _BLOCK_BYTES = 64
+_COUNTS = ("rows", "accepted", "duplicate", "revised", "refused", "quarantined")
+
+PUBLIC: dict[str, tuple[str, ...]] = {
+    Act.BUDGET_APPROVED: ("points", "starts_on", "ends_on"),
+    Act.POLICY_APPROVED: ("policy", "policy_digest", "active_from"),
+    Act.READINGS_IMPORTED: _COUNTS,
+    Act.READINGS_RECORDED: _COUNTS,
+    Act.RESTATEMENT_APPROVED: ("awards", "up", "down"),
+    Act.RESTATEMENT_POSTED: ("postings", "points"),
+    Act.SETTLEMENT_APPROVED: ("awards_to_post", "points_to_post"),
+    Act.SETTLEMENT_COMPUTED: ("awards", "households"),
+    Act.SETTLEMENT_POSTED: ("postings", "points"),
+    Act.SETTLEMENT_WITHDRAWN: (),
+}
+"""Acts whose subject and these of their facts are told: none is about a household. Of the rest, only that they happened."""
+
+
+def public_of(act: str, subject: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """What an entry tells of an act beside its time and name."""
+    if act not in PUBLIC:
+        return {}
+    return {"subject": subject} | {name: facts[name] for name in PUBLIC[act] if isinstance(facts.get(name), int | str)}
 
 
 async def evidence_of(session: ReadSession, act: LoggedAct) -> Evidence:

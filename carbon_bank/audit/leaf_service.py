@@ -18,8 +18,7 @@ from carbon_bank.audit.entries import (
     leaf_key,
     posting_entries,
 )
-from carbon_bank.audit.evidence import public_of
-from carbon_bank.audit.evidence_service import closes_of, evidence_of
+from carbon_bank.audit.evidence_service import closes_of, evidence_of, public_of
 from carbon_bank.audit.source_queries import LoggedAct, LoggedJournal
 from carbon_bank.foundation.database import ReadSession
 

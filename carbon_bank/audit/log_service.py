@@ -8,11 +8,11 @@ from carbon_bank.audit import log_queries as queries
 from carbon_bank.audit import source_queries
 from carbon_bank.audit.entries import Opening
 from carbon_bank.audit.leaf_service import act_opening, posting_opening
-from carbon_bank.audit.log_store import TileStore, narrowed, tiles_above
 from carbon_bank.audit.log_tables import LogCheckpoint, LogLeaf
 from carbon_bank.audit.note import parse_note
 from carbon_bank.audit.receipt import receipt_of
 from carbon_bank.audit.records import posting_records
+from carbon_bank.audit.tile_service import TileStore, narrowed, tiles_above
 from carbon_bank.audit.tiles import ENTRIES, TILE_WIDTH, Tile, edge_tiles, parse_path, split_bundle, width_of
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Conflict, NotFound

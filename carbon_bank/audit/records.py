@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from carbon_bank.foundation.columns import MOMENT, Columns
-
+Columns = dict[str, pl.DataType | type[pl.DataType]]
+MOMENT = pl.Datetime("us", "UTC")
 KINDS = pl.Enum(
     ["adjustment", "award", "closing", "expiry", "hold", "redemption", "release", "restatement", "reversal"]
 )

@@ -17,12 +17,12 @@ from carbon_bank.audit import log_queries as queries
 from carbon_bank.audit import source_queries
 from carbon_bank.audit.checkpoint import Checkpoint, sign_checkpoint
 from carbon_bank.audit.leaf_service import act_entries, journal_entries
-from carbon_bank.audit.log_store import TileStore
 from carbon_bank.audit.log_tables import Log, LogCheckpoint
 from carbon_bank.audit.merkle import leaf_hash, tree_root
 from carbon_bank.audit.note import SigningKey, VerifierKey, parse_note, verify_note
 from carbon_bank.audit.records import posting_records
 from carbon_bank.audit.source_queries import START, LoggedAct, LoggedJournal, Position, Source
+from carbon_bank.audit.tile_service import TileStore
 from carbon_bank.audit.tiles import edge_tiles, grow, grow_bundles
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict
