@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-import polars as pl
 
 from carbon_bank.audit.canonical import canonical
 from carbon_bank.audit.entries import (
@@ -44,13 +42,12 @@ async def act_entries(
 
 
 def journal_entries(
-    leaf: int, journal: LoggedJournal, sides: pl.DataFrame, secrets: Mapping[int, bytes]
+    leaf: int, journal: LoggedJournal, sides: Iterable[tuple[int, str]], secrets: Mapping[int, bytes]
 ) -> list[bytes]:
-    """The entries of a journal from the leaf on. Args: sides: `household_id, record`. secrets: of those households."""
-    rows = zip(sides["household_id"].to_list(), sides["record"].to_list(), strict=True)
+    """The entries of a journal from the leaf on. Args: sides: households and their records. secrets: of those households."""
     committed = [
         commitment(posting_opening(secrets[household_id], place, record))
-        for place, (household_id, record) in enumerate(rows, leaf)
+        for place, (household_id, record) in enumerate(sides, leaf)
     ]
     return list(posting_entries(leaf, journal.at, journal.kind, journal.settlement_id, committed))
 

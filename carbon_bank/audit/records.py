@@ -13,10 +13,11 @@ import polars as pl
 Columns = dict[str, pl.DataType | type[pl.DataType]]
 MOMENT = pl.Datetime("us", "UTC")
 KINDS = pl.Enum(
-    ["adjustment", "award", "closing", "expiry", "hold", "redemption", "release", "restatement", "reversal"]
+    ["adjustment", "award", "closing", "expiry", "hold", "redemption", "release", "restatement", "reversal", "?"]
 )
-CONTRAS = pl.Enum(["", "adjustment", "clawback", "expired", "issuance", "redeemed"])
-COMMODITIES = pl.Enum(["", "combined", "electricity", "gas", "water"])
+CONTRAS = pl.Enum(["", "adjustment", "clawback", "expired", "issuance", "redeemed", "?"])
+COMMODITIES = pl.Enum(["", "combined", "electricity", "gas", "water", "?"])
+"""Words that a posting can have; the last one stands for any other, which was put there behind the bank's back."""
 NONE = -1
 """A number that is not there, in a column that has no null."""
 NO_DAY = "0001-01-01"

@@ -190,7 +190,8 @@ async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Sour
             continue
         if place in sides:
             households = sides[place]["household_id"].to_list()
-            entries = journal_entries(growth.next, source, sides[place], owned)
+            sides_of = zip(households, sides[place]["record"].to_list(), strict=True)
+            entries = journal_entries(growth.next, source, sides_of, owned)
             growth.add_journal(entries, str(source.id), households)
         place += 1
     return growth

@@ -73,11 +73,15 @@ _JOURNALS = f"""
     FROM journal"""
 
 
+def _word(values: pl.Enum, column: str) -> str:
+    return f"coalesce({place_of(values, column)}, {len(values.categories) - 1})"
+
+
 _POSTINGS = f"""
-    SELECT j.place, p.household_id, p.seq, {place_of(KINDS, "p.kind")} AS kind,
-           {place_of(CONTRAS, "coalesce(p.contra, '')")} AS contra, p.amount, p.available_after, p.held_after, p.debt_after,
+    SELECT j.place, p.household_id, p.seq, {_word(KINDS, "p.kind")} AS kind,
+           {_word(CONTRAS, "coalesce(p.contra, '')")} AS contra, p.amount, p.available_after, p.held_after, p.debt_after,
            p.effective_on, p.recorded_at, coalesce(p.settlement_id, {NONE}) AS settlement_id,
-           {place_of(COMMODITIES, "coalesce(p.commodity, '')")} AS commodity, coalesce(p.hold_id, {NONE}) AS hold_id,
+           {_word(COMMODITIES, "coalesce(p.commodity, '')")} AS commodity, coalesce(p.hold_id, {NONE}) AS hold_id,
            coalesce(p.reverses, {NONE}) AS reverses, coalesce(p.restatement_id, {NONE}) AS restatement_id, p.forgiven,
            coalesce(l.granted, {NONE}) AS lot_granted, coalesce(l.expires_on, '{NO_DAY}') AS lot_expires_on,
            coalesce(h.points, {NONE}) AS held_points, coalesce(h.deadline_at, p.recorded_at) AS deadline_at

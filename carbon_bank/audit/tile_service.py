@@ -56,7 +56,7 @@ class TileStore:
         if stored is None:
             raise _MissingError(tile)
         if stored.width < tile.width:
-            raise _lost(tile)
+            raise tile_missing(tile)
         return narrowed(stored, tile.width)
 
     async def with_hashes(self, size: int, make: Callable[[HashAt], T]) -> T:
@@ -68,7 +68,7 @@ class TileStore:
             except _MissingError as missing:
                 await self.fetch([missing.tile])
                 if (missing.tile.level, missing.tile.index) not in self._tiles:
-                    raise _lost(missing.tile) from None
+                    raise tile_missing(missing.tile) from None
 
 
 def narrowed(stored: LogTile, width: int) -> bytes:
@@ -92,7 +92,7 @@ def tiles_above(leaf: int, size: int) -> list[Tile]:
     return above
 
 
-def _lost(tile: Tile) -> Unavailable:
+def tile_missing(tile: Tile) -> Unavailable:
     return Unavailable(
         "audit.tile_missing",
         f"The log lacks {tile.path}, which its checkpoint covers. Restore log_tile from a backup; nothing is signed until then.",

@@ -1,0 +1,79 @@
+"""`carbon-bank audit log ...`: seal what waits, the keys that sign, the last checkpoint, the log as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carbon_bank import worker
+from carbon_bank.audit import files_service, log_service
+from carbon_bank.audit.log_keys import LogKeys
+from carbon_bank.cli.runtime import City, run, settings_and_logs
+from carbon_bank.foundation.database import Database
+from carbon_bank.registry import service as registry
+from carbon_bank.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def seal(city: City) -> None:
+    """Seal what waits, now. The worker does so every minute."""
+
+    async def step(database: Database, settings: Settings) -> tuple[int, int]:
+        async with database.read() as session:
+            found = await registry.find_city(session, city)
+        assert found.id is not None
+        added = await worker.seal_city(database, worker.log_keys_of(settings), found.id, found.code)
+        async with database.read() as session:
+            return added, (await log_service.checkpoint(session, city)).size
+
+    added, size = run(step)
+    print(f"{added:,} leaves were added; the log of {city} has {size:,}.")
+
+
+@app.command()
+def key(
+    city: City,
+    make: Annotated[bool, typer.Option("--make", help="Make the first key.")] = False,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Put a new key on top: both sign from now on.")] = False,
+    retire: Annotated[str | None, typer.Option(help="Take out a former key, by the 8 digits of its id.")] = None,
+) -> None:
+    """Print the verifier keys of a log, one a line: what auditors and witnesses need. The log's own comes first."""
+    keys: LogKeys = worker.log_keys_of(settings_and_logs())
+    if make:
+        keys.make(city)
+    if rotate:
+        keys.rotate(city)
+    if retire is not None:
+        keys.retire(city, retire)
+    for each in keys.signing(city):
+        print(each.verifier)
+
+
+@app.command()
+def checkpoint(city: City) -> None:
+    """Print the last checkpoint, as it is served."""
+
+    async def step(database: Database, settings: Settings) -> str:
+        async with database.read() as session:
+            return (await log_service.checkpoint(session, city)).note
+
+    print(run(step), end="")
+
+
+@app.command()
+def files(
+    city: City,
+    out: Annotated[Path, typer.Option(help="Folder; files that are there already are left alone.", file_okay=False)],
+) -> None:
+    """Write the log as files, for a web server or an object store: tiles first, the checkpoint last."""
+
+    async def step(database: Database, settings: Settings) -> tuple[int, int]:
+        async with database.read() as session:
+            return await files_service.write_files(session, city, out)
+
+    written, size = run(step)
+    print(f"{written:,} files were written below {out}; the log has {size:,} leaves.")
