@@ -11,8 +11,21 @@ from carbon_bank.foundation.database import ReadSession
 _HEAD = "(SELECT DISTINCT ON (city_id) * FROM log_checkpoint ORDER BY city_id, size DESC)"
 
 CHECKS: Mapping[str, str] = {
+    "checkpoints, tiles and leaves are of the log of a city": """
+        SELECT NULL::bigint AS household_id, kept || ' of city ' || city_id || ': there is no such log' AS fault FROM (
+            SELECT DISTINCT 'checkpoints' AS kept, city_id FROM log_checkpoint
+            UNION SELECT 'tiles', city_id FROM log_tile
+            UNION SELECT 'leaves', city_id FROM log_leaf
+            UNION SELECT 'a log', city_id FROM log WHERE city_id NOT IN (SELECT id FROM city)
+        ) AS kept WHERE city_id NOT IN (SELECT city_id FROM log JOIN city ON city.id = log.city_id)
+    """,
+    "holds end with the posting that they name": """
+        SELECT h.household_id, 'hold ' || h.hold_id || ' says that posting ' || h.ended_seq || ' ended it, which it did not'
+        FROM hold h LEFT JOIN posting p ON p.household_id = h.household_id AND p.seq = h.ended_seq
+        WHERE h.ended_seq IS NOT NULL AND p.hold_id IS DISTINCT FROM h.hold_id
+    """,
     "every act up to the last checkpoint stands in the log": f"""
-        SELECT NULL::bigint AS household_id, 'act ' || t.id || ' (' || t.act || ' of ' || t.subject || ') has no leaf' AS fault
+        SELECT NULL::bigint, 'act ' || t.id || ' (' || t.act || ' of ' || t.subject || ') has no leaf'
         FROM {_HEAD} AS head JOIN trail t ON t.city_id = head.city_id
         WHERE (t.made_in, t.id) <= (head.act_made_in, head.act_id)
           AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.act_id = t.id AND l.part = 0 AND l.city_id = t.city_id)
@@ -32,9 +45,8 @@ CHECKS: Mapping[str, str] = {
         ) AS line WHERE made_in < before
     """,
     "checkpoints tell how far their leaves go": f"""
-        SELECT NULL::bigint, 'the checkpoint of ' || head.size || ' leaves says act ' || head.act_id || ' and journal '
-               || head.journal_id || ', and its leaves go to ' || coalesce(act.id::text, 'none') || ' and '
-               || coalesce(last.id::text, 'none')
+        SELECT NULL::bigint, 'the checkpoint of ' || head.size || ' leaves goes to act ' || head.act_id || ' and journal '
+               || head.journal_id || ', which no leaf or row bears out'
         FROM {_HEAD} AS head
         LEFT JOIN LATERAL (
             SELECT t.id, t.made_in FROM log_leaf l JOIN trail t ON t.id = l.act_id
@@ -44,8 +56,10 @@ CHECKS: Mapping[str, str] = {
             SELECT j.id, j.made_in FROM log_leaf l JOIN journal j ON j.id = l.journal_id
             WHERE l.city_id = head.city_id ORDER BY l.leaf DESC LIMIT 1
         ) AS last ON true
-        WHERE act.id IS NOT NULL AND (act.id, act.made_in) IS DISTINCT FROM (head.act_id, head.act_made_in)
+        LEFT JOIN journal named ON (named.id, named.made_in) = (head.journal_id, head.journal_made_in)
+        WHERE (coalesce(act.id, 0), coalesce(act.made_in, '0')) IS DISTINCT FROM (head.act_id, head.act_made_in)
            OR last.id IS NOT NULL AND (last.made_in, last.id) > (head.journal_made_in, head.journal_id)
+           OR named.id IS NULL AND (head.journal_made_in, head.journal_id) <> ('0', '00000000-0000-0000-0000-000000000000')
     """,
     "every batch of readings was recorded by an act": """
         SELECT NULL::bigint, 'reading batch ' || b.id || ' has no act' FROM reading_batch b
@@ -106,6 +120,13 @@ async def leaf_rows(session: ReadSession, city_id: int, first: int, end: int) ->
     """
     rows = await session.sql(statement, {"city_id": city_id, "first": first, "end": end})
     return [LeafRow._make(row) for row in rows]
+
+
+async def forgotten(session: ReadSession, city_id: int) -> set[int]:
+    """The households whose leaves are not to be opened any more, as acts of the trail say."""
+    statement = "SELECT subject FROM trail WHERE city_id = :city_id AND act = 'log.household_forgotten'"
+    rows = await session.sql(statement, {"city_id": city_id})
+    return {int(subject.rpartition(":")[2]) for (subject,) in rows}
 
 
 async def counts(session: ReadSession, city_id: int) -> tuple[int, int]:

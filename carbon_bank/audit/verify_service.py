@@ -145,7 +145,8 @@ class _Rows:
             for place, household_id, record in records.select("place", "household_id", "record").iter_rows()
         }
         households = [row.household_id for row in rows if row.household_id is not None]
-        return _Sides(journals, of, await log_queries.secrets_of(self._session, households))
+        secrets = await log_queries.secrets_of(self._session, households)
+        return _Sides(journals, of, secrets, await verify_queries.forgotten(self._session, self._log.city_id))
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ class _Sides:
     journals: Mapping[UUID, LoggedJournal]
     records: Mapping[tuple[UUID, int], str]
     secrets: Mapping[int, bytes]
+    forgotten: set[int]
 
 
 def _compare_side(found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes) -> None:
@@ -163,6 +165,10 @@ def _compare_side(found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes)
         found.fault(row.household_id, f"leaf {row.leaf}: the journal {row.journal_id} has no posting of this household")
     elif row.household_id not in sides.secrets:
         found.erased += 1
+        if row.household_id not in sides.forgotten:
+            found.fault(
+                row.household_id, f"leaf {row.leaf}: the household's secret is gone, and no act says that it was erased"
+            )
     else:
         (made,) = journal_entries(row.leaf, journal, [(row.household_id, record)], sides.secrets)
         if made != entry:

@@ -5,6 +5,7 @@ The check constraints of these tables are dropped first and no trigger fires: wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.settlement.town import stored
 from tests.small_city import SmallCity
 
 CHOSEN = {
+    "account": "version > 0",
     "reading": "period_start >= '2024-02-01'",
     "award": "review = 'clear' AND points > 0",
     "lot_use": "true",
@@ -50,7 +52,7 @@ AUDITED = (
         "reading_batch",
         "policy",
     ),
-    *("policy_adoption", "settlement", "settlement_total", "settlement_population", "trail"),
+    *("policy_adoption", "settlement", "settlement_total", "trail"),
     *("log", "log_secret", "log_checkpoint", "log_tile", "log_leaf"),
 )
 UNSEEN = {
@@ -88,6 +90,27 @@ SET = {
 }
 SET |= {"timestamp with time zone": "now()", "integer": "1", "USER-DEFINED": "(enum_range({0}))[1]"}
 """A value where there is none."""
+
+
+ENTRY, TREE = "each entry is of the row that it is about", "its entries make its tiles and every checkpoint"
+ADDED_OR_GONE = {
+    "DELETE FROM trail WHERE act = 'settlement.approved'": f"the log: {ENTRY}",
+    "DELETE FROM posting WHERE kind = 'redemption'": f"the log: {ENTRY}",
+    "DELETE FROM award WHERE points = 0 AND outcome = 'no_reduction'": f"the log: {ENTRY}",
+    "DELETE FROM reading WHERE period_start = '2024-03-01' AND revision = 1": f"the log: {ENTRY}",
+    "DELETE FROM log_secret WHERE household_id > 3": f"the log: {ENTRY}",
+    "DELETE FROM log_leaf WHERE leaf = 5": f"the log: {ENTRY}",
+    "DELETE FROM log_tile WHERE level = 0": f"the log: {TREE}",
+    "INSERT INTO log_tile SELECT city_id, level, place + 1, width, data FROM log_tile WHERE level = 0": f"the log: {TREE}",
+    "INSERT INTO reading SELECT meter_id, period_start, period_end, 2, quantity, quality, 'corrected', NULL, batch_id, recorded_at "
+    "FROM reading WHERE period_start = '2024-02-01'": f"the log: {ENTRY}",
+    "INSERT INTO settlement_population (settlement_id, place, commodity, households, usage_total) "
+    "SELECT max(id), 0, 'water', 1, 1 FROM settlement": f"the log: {ENTRY}",
+}
+"""A row that is put in or taken out, and a check that notices."""
+PAGE = Path(__file__).parents[2] / "docs" / "verify.md"
+ROW = re.compile(r"^\| `(\w+)` \| (.+?) \|$", re.MULTILINE)
+LOG = re.compile(r"the log of here \([^)]+\): ")
 
 
 @pytest.fixture
@@ -179,18 +202,34 @@ async def test_each_column_of_each_audited_table_is_watched(
 ) -> None:
     assert await broken(database, tmp_path) == []
     defenceless(owner)
-    unseen, seen = [], {}
+    unseen: list[tuple[str, str]] = []
+    seen: dict[str, set[str]] = {table: set() for table in AUDITED}
     for table in AUDITED:
         for column in METADATA.tables[table].columns:
             with tampered(owner, table, column.name) as is_changed:
                 found = await broken(database, tmp_path) if is_changed else []
             if is_changed and not found:
                 unseen.append((table, column.name))
-            for each in found:
-                seen.setdefault(each.promise, set()).add(table)
-            if not is_changed:
-                print("no row", table, column.name)
-    for promise, tables in seen.items():
-        print(promise, sorted(tables))
+            seen[table] |= {LOG.sub("the log: ", each.promise) for each in found}
     assert unseen == list(UNSEEN)
     assert await broken(database, tmp_path) == [], "all is put back"
+    told = {table: set(noticed.split("; ")) for table, noticed in ROW.findall(PAGE.read_text("utf-8"))}
+    assert told == seen, "docs/verify.md tells which check notices a change of which table"
+
+
+async def test_rows_that_are_added_or_taken_out_are_noticed(
+    database: Database, sealed: SmallCity, owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    defenceless(owner)
+    for change, promise in ADDED_OR_GONE.items():
+        table = re.search(r"(?:INTO|FROM) (\w+)", change)
+        assert table is not None
+        name = sql.Identifier(table[1])
+        owner.execute(sql.SQL("CREATE TEMP TABLE kept AS SELECT * FROM {}").format(name))
+        assert owner.execute(change).rowcount > 0, change  # type: ignore[arg-type]
+        found = {LOG.sub("the log: ", each.promise) for each in await broken(database, tmp_path)}
+        owner.execute(sql.SQL("DELETE FROM {}").format(name))
+        owner.execute(sql.SQL("INSERT INTO {} SELECT * FROM kept").format(name))
+        owner.execute("DROP TABLE kept")
+        assert promise in found, (change, found)
+    assert await broken(database, tmp_path) == []
