@@ -59,6 +59,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/audit/leaves/{leaf}/opening": P.AUDIT_READ,
     "GET /v1/audit/leaves/{leaf}/receipt": P.AUDIT_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
+    "GET /v1/awards/{award_id}/leaves": P.AWARD_READ,
     "GET /v1/budgets": P.LEDGER_READ,
     "GET /v1/cities": P.CITY_READ,
     "GET /v1/coverage": P.READINGS_READ,

@@ -61,6 +61,8 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("made_in", TRANSACTION, server_default=sa.text("pg_current_xact_id()"), nullable=False))
         op.create_index(op.f(f"{table}_city_id_made_in_id_idx"), table, ["city_id", "made_in", key])
     op.drop_index(op.f("trail_city_id_idx"), table_name="trail")
+    # The sealer asks for the readings of one batch at a time: without this each such question would read all new ones.
+    op.execute("ALTER INDEX reading_recorded_at_idx SET (autosummarize = on)")
 
     op.create_table('log',
     sa.Column('city_id', sa.BigInteger(), nullable=False),
@@ -123,6 +125,7 @@ def downgrade() -> None:
     for table in ("log_leaf", "log_tile", "log_checkpoint", "log_secret", "log"):
         op.drop_table(table)
     op.execute("DROP FUNCTION log_only_grows; DROP FUNCTION log_tile_grows")
+    op.execute("ALTER INDEX reading_recorded_at_idx RESET (autosummarize)")
     op.create_index(op.f("trail_city_id_idx"), "trail", ["city_id"])
     for table in ("journal", "trail"):
         op.drop_index(op.f(f"{table}_city_id_made_in_id_idx"), table_name=table)

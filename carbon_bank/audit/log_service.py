@@ -19,6 +19,8 @@ from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger import service as ledger
 from carbon_bank.registry import service as registry
+from carbon_bank.settlement import explain_service
+from carbon_bank.settlement.award_id import AwardId
 
 
 async def checkpoint(session: ReadSession, city_code: str) -> LogCheckpoint:
@@ -84,6 +86,16 @@ async def leaf_of_posting(session: ReadSession, household_id: int, seq: int) -> 
             {"seq": seq},
         )
     return found
+
+
+async def leaves_of_award(session: ReadSession, actor: Actor, award_id: AwardId) -> list[tuple[int, int | None]]:
+    """Where an award's postings stand in the log: the number of each, and its leaf; null while it is not sealed.
+
+    Raises: NotFound `settlement.unknown_award` (404), also where the actor may not have it explained.
+    """
+    postings = await explain_service.postings_of(session, actor, award_id)
+    leaves = [await queries.leaf_of_posting(session, each.household_id, each.journal_id) for each in postings]
+    return [(each.seq, found.leaf if found else None) for each, found in zip(postings, leaves, strict=True)]
 
 
 async def leaf(session: ReadSession, actor: Actor, place: int) -> tuple[LogLeaf, bytes]:

@@ -14,12 +14,14 @@ from carbon_bank.foundation.web import Reading
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
+from carbon_bank.settlement.award_id import AwardId
 
 router = APIRouter(prefix="/v1", tags=["audit"])
 
 Seq = Annotated[int, Path(ge=1, lt=2**63, description="The posting's number in the account.")]
 Place = Annotated[int, Path(ge=0, lt=2**63, description="The leaf's place in the log, from 0.")]
 Own = Annotated[Actor, Depends(allowed(Permission.OWN_READ))]
+Explained = Annotated[Actor, Depends(allowed(Permission.AWARD_READ))]
 Auditor = Annotated[Actor, Depends(allowed(Permission.AUDIT_READ))]
 
 
@@ -41,6 +43,24 @@ class LeafRead(BaseModel):
     act_id: int | None = Field(description="The act in the trail.")
     journal_id: str | None
     household_id: int | None
+
+
+class PostingInLog(BaseModel):
+    """A posting of an award, and its place in the log."""
+
+    seq: int
+    leaf: int | None = Field(description="Null while it is not sealed: within a minute or two it is.")
+
+
+@router.get("/awards/{award_id}/leaves", summary="Where an award stands in the log")
+async def award_leaves(
+    award_id: Annotated[str, Path(max_length=60, examples=["12-3456-electricity"])], actor: Explained, session: Reading
+) -> list[PostingInLog]:
+    """For whoever may have the award explained. A receipt of each is at `/v1/me/postings/{seq}/receipt`, for an auditor at
+    `/v1/audit/leaves/{leaf}/receipt`.
+    """
+    found = await log_service.leaves_of_award(session, actor, AwardId.parse(award_id))
+    return [PostingInLog(seq=seq, leaf=leaf) for seq, leaf in found]
 
 
 @router.get("/me/postings/{seq}/receipt", summary="Proof that a posting is in the log", response_class=Response)

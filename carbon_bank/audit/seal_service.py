@@ -28,7 +28,7 @@ from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict
 
 SECRET_BYTES = 32
-SOURCES_MAX = 2000
+SOURCES_MAX = 500
 """Acts and journals that a step takes at most."""
 BUCKETS_MAX = 4
 """Journals of many households that a step takes at most: each has some ten thousand."""

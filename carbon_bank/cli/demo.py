@@ -16,8 +16,8 @@ from rich.table import Table
 
 from carbon_bank import main, schema
 from carbon_bank.cli.settlement import totals_table
-from carbon_bank.demo import rewards, stages
-from carbon_bank.demo.city import DemoCity, build_city
+from carbon_bank.demo import log, rewards, stages
+from carbon_bank.demo.city import CODE, DemoCity, build_city
 from carbon_bank.demo.stages import Demo, StageFailed
 from carbon_bank.demo.visit import visit_as_household
 from carbon_bank.foundation import embedded, logs
@@ -41,7 +41,7 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to serve on. Left out: CARBON_BANK_PORT.")] = None,
 ) -> None:
     """Make a demo city anew, settle three half-years, print what came of it, and serve it."""
-    settings = read_settings(port=port)
+    settings = log.own_keys(read_settings(port=port))
     logs.configure(settings.log_format, "warning")
     began = time.perf_counter()
     try:
@@ -82,6 +82,7 @@ async def _fill(settings: Settings, url: str, city: DemoCity) -> Demo:
         await _step("visit", made, partial(visit_as_household, url=url))
         await _step("rewards", made, rewards.open_rewards)
         await _step("redemptions", made, rewards.spend_points)
+        await _step("log", made, log.seal_log)
         await _print_summary(made)
     finally:
         await database.close()
@@ -139,6 +140,7 @@ def _serve(settings: Settings, url: str, made: Demo) -> None:
     for code, (client_id, secret) in made.clients.items():
         who = code if code == "partner" else f"utility {code}"
         print(f"{who:<22}{client_id:<24}{secret}")
+    print(f"\nlog                   {address}/log/{CODE}/checkpoint\nits verifier key      {made.log_key}")
     print(
         f"\nTry: curl -s {address}/v1/token -d grant_type=password -d username={stages.HOUSEHOLD} "
         f"-d password={stages.PASSWORD}\n",

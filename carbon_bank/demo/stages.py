@@ -51,6 +51,7 @@ class Demo:
     settlements: dict[str, int] = field(default_factory=dict)
     rewards: dict[str, int] = field(default_factory=dict)
     household_number: str = ""
+    log_key: str = ""
 
 
 def check(holds: bool, what: str) -> None:

@@ -56,7 +56,9 @@ class MeterReading(SQLModel, table=True):
         CheckConstraint("quantity IS NOT NULL OR revision > 1", name="cancelled"),
         CheckConstraint("reason IS DISTINCT FROM 'other' OR coalesce(length(reason_text), 0) > 0", name="reason_text"),
         # Rows come in this order: a few pages tell where those after a settlement's moment lie.
-        Index("reading_recorded_at_idx", "recorded_at", postgresql_using="brin"),
+        Index(
+            "reading_recorded_at_idx", "recorded_at", postgresql_using="brin", postgresql_with={"autosummarize": "on"}
+        ),
     )
 
     meter_id: int = reference("meter.id")

@@ -79,6 +79,13 @@ async def explain_award(session: ReadSession, actor: Actor, award_id: AwardId) -
     )
 
 
+async def postings_of(session: ReadSession, actor: Actor, award_id: AwardId) -> list[Posting]:
+    """The postings of an award, for whoever may have it explained. Raises: NotFound `settlement.unknown_award` (404)."""
+    await _visible(session, actor, award_id)
+    found = await ledger.postings_of_award(session, award_id.household_id, award_id.settlement_id, award_id.commodity)
+    return [posting for posting, _ in found]
+
+
 async def _visible(session: ReadSession, actor: Actor, award_id: AwardId) -> tuple[Settlement, Award]:
     city_id = actor.of_city()
     settlement = await queries.get(session, award_id.settlement_id)

@@ -26,7 +26,7 @@ def test_the_demo_fills_settles_and_checks_a_small_city(tmp_path: Path) -> None:
     assert stages == [
         *("database", "city", "registry", "people", "policy", "readings", "revisions"),
         *("settle 2025-H1", "settle 2025-H2", "settle 2026-H1"),
-        *("household", "visit", "rewards", "redemptions"),
+        *("household", "visit", "rewards", "redemptions", "log"),
     ]
     for half_year in ("2025-H1", "2025-H2", "2026-H1"):
         told = re.search(rf"settle {half_year} .* ([\d,]+) awards posted, ([\d,]+) points", done.stdout)
