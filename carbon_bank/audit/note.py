@@ -27,6 +27,8 @@ NOTE_BYTES_MAX = 1_000_000
 SIGNATURES_MAX = 100
 """16 is the least that a verifier has to take; another one in wide use takes 100 in a megabyte."""
 
+SKEY_PREFIX = "PRIVATE+KEY+"
+
 SIGNATURE_LINE = re.compile(r"\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)")
 
 
@@ -123,6 +125,35 @@ class SigningKey:
             raise malformed("timestamp", f"a cosignature's time is from 0 to {TIMESTAMP_MAX} seconds, not {timestamp}")
         signed = self._private.sign(_stamped(text, timestamp))
         return Signature(self.name, self.verifier.id, timestamp.to_bytes(TIMESTAMP_BYTES, "big") + signed)
+
+
+def skey_text(key: SigningKey) -> str:
+    """A signing key as a line of text, which is to be kept secret.
+
+    Source: golang.org/x/mod/sumdb/note, GenerateKey: name, id of the public key, and base64 of the type and the seed.
+    """
+    return f"{SKEY_PREFIX}{key.name}+{key.verifier.id.hex()}+{encode(bytes([key.kind]) + key.seed)}"
+
+
+def parse_skey(text: str) -> SigningKey:
+    """The key that `PRIVATE+KEY+name+id+base64` tells. No refusal repeats any of the text.
+
+    Raises: InvalidInput audit.key.
+    Source: golang.org/x/mod/sumdb/note, NewSigner.
+    """
+    name, _, rest = text.removeprefix(SKEY_PREFIX).partition("+")
+    encoded = rest.partition("+")[2]
+    try:
+        material = base64.b64decode(encoded, validate=True)
+        key = SigningKey(name, material[1:], material[0])
+    except (ValueError, IndexError, InvalidInput):
+        key = None
+    if key is None or skey_text(key) != text:
+        message = (
+            f"this is no signing key: {SKEY_PREFIX}<name>+<id>+<base64>, in one line, with the id of its public key"
+        )
+        raise malformed("key", f"{message}; copy it again, or make another one")
+    return key
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,15 @@ from carbon_bank.audit.checkpoint import Checkpoint, cosign, open_checkpoint, pa
 from carbon_bank.audit.merkle import SIZE_MAX
 from carbon_bank.audit.note import (
     COSIGNATURE,
+    ED25519,
     TIMESTAMP_MAX,
     Note,
     SigningKey,
     VerifierKey,
     parse_note,
+    parse_skey,
     sign_note,
+    skey_text,
     verify_note,
 )
 from carbon_bank.foundation.errors import InvalidInput
@@ -78,6 +81,56 @@ def test_a_key_for_witnessing_has_another_id_than_the_same_key_for_signing() -> 
     assert str(WITNESS.seed) not in repr(WITNESS)
     for name, seed, kind in (("w", b"short", COSIGNATURE), ("w w", WITNESS.seed, COSIGNATURE), ("w", WITNESS.seed, 6)):
         assert code_of(SigningKey, name, seed, kind) == "audit.key"
+
+
+GO_SKEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+GO_VKEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+GO_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+GO_SIGNATURE = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+
+
+def test_the_signing_key_of_gos_documentation_signs_as_it_does_there() -> None:
+    key = parse_skey(GO_SKEY)
+    assert (skey_text(key), str(key.verifier)) == (GO_SKEY, GO_VKEY)
+    assert str(key.sign(GO_TEXT)) == f"\u2014 PeterNeumann {GO_SIGNATURE}\n"
+
+
+@given(st.binary(min_size=32, max_size=32), st.sampled_from([ED25519, COSIGNATURE]))
+def test_a_signing_key_comes_back_from_its_text(seed: bytes, kind: int) -> None:
+    key = SigningKey("witness.example/w1", seed, kind)
+    assert parse_skey(skey_text(key)) == key
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "PRIVATE+KEY+",
+        GO_VKEY,
+        GO_SKEY + "\n",
+        " " + GO_SKEY,
+        GO_SKEY.removeprefix("PRIVATE+KEY+"),
+        GO_SKEY.replace("PRIVATE", "private"),
+        GO_SKEY.replace("c74f20a3", "c74f20a4"),
+        GO_SKEY.replace("c74f20a3", "C74F20A3"),
+        GO_SKEY.replace("Peter", "Petra"),
+        GO_SKEY.replace("Peter", ""),
+        GO_SKEY.replace("Neumann", " Neumann"),
+        GO_SKEY.replace("+AY", "+BY"),
+        GO_SKEY.replace("+AY", "+AY "),
+        GO_SKEY.replace("+AY", "+Ag"),
+        GO_SKEY[:-4],
+        GO_SKEY[:-1] + "=",
+        GO_SKEY[:-4] + "\u00e9\u00e9\u00e9\u00e9",
+        "PRIVATE+KEY+PeterNeumann+c74f20a3+",
+    ],
+    ids=range(19),
+)
+def test_a_malformed_signing_key_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_skey(text)
+    assert (refused.value.code, refused.value.facts) == ("audit.key", {})
+    assert "EKFALVFGyNhP" not in refused.value.message
 
 
 @pytest.mark.parametrize(
