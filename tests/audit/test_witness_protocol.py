@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -108,6 +109,17 @@ CHECKPOINT = SIGNED.decode()
 )
 def test_a_malformed_request_cannot_be_read(head: str) -> None:
     assert refusal_of(parse_request, (head + CHECKPOINT).encode()).code == "audit.add_checkpoint"
+
+
+@given(st.binary() | st.text(alphabet="old 019\n+/=A\u2014").map(str.encode))
+def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
+    for read in (
+        lambda: open_submitted(parse_request(b"old " + data).checkpoint, [KEY.verifier]),
+        lambda: parse_stale(data),
+        lambda: cosignature_in(data, SIGNED, WITNESS.verifier, NOW),
+    ):
+        with suppress(Refusal):
+            read()
 
 
 def test_a_request_without_a_checkpoint_or_with_a_broken_one_cannot_be_read() -> None:
