@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from carbon_bank.audit import witness_tables
 from carbon_bank.foundation.database import METADATA, parse_url
 from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.problems import unreachable_database
@@ -53,6 +54,7 @@ ROOMS = (
     redemption_tables,
     payout_tables,
     restate_tables,
+    witness_tables,
 )
 
 POSTGRES_VERSION_MIN = 15

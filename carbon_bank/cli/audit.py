@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from carbon_bank.cli import audit_witness
+from carbon_bank.cli import audit_cosigners, audit_witness
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(audit_witness.app, name="witness", help="Be a witness of a log, on a machine that the city does not own.")
+app.add_typer(audit_cosigners.app, name="cosigners", help="The witnesses that a city asks to sign its checkpoints.")

@@ -16,6 +16,7 @@ from carbon_bank.worker.restatements import compute_restatement, post_restatemen
 from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
+from carbon_bank.worker.witnesses import look_after_cosignatures, post_by, request_cosignatures
 
 __all__ = [
     "Post",
@@ -26,6 +27,7 @@ __all__ = [
     "compute_restatement",
     "deliver_webhooks",
     "import_readings",
+    "look_after_cosignatures",
     "look_after_readings",
     "look_after_rewards",
     "mailer_of",
@@ -34,8 +36,10 @@ __all__ = [
     "pay_out_daily",
     "pay_out_settlement",
     "post",
+    "post_by",
     "post_restatement",
     "queue_of",
+    "request_cosignatures",
     "sealer_of",
     "send_mail",
     "store_of",
