@@ -2,7 +2,7 @@
 
 The street (imports run downhill only; `tests/test_architecture.py` checks it):
 
-    main, cli, web, worker, demo      the edge: compose, serve, command, show
+    main, cli, web, worker, demo      the edge: compose, serve, command, show; and a witness for others to run
     audit                             log, receipts, replay, findings, export
     rewards                           catalogue, redemption, fulfilment, payout runs
     settlement                        compute, review, approve, post

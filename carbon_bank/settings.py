@@ -83,7 +83,8 @@ class Settings(BaseSettings):
     )
     webhooks_allow_loopback: bool = Field(
         False,
-        description="Whether webhooks may go to this machine itself, also over plain HTTP: for tests and the demo.",
+        description="Whether webhooks and requests to witnesses may go to this machine itself, also over plain HTTP: for tests and "
+        "the demo.",
     )
 
     @classmethod

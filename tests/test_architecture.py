@@ -38,11 +38,12 @@ STREET = (
 """From the bottom to the top: a room imports only rooms before it."""
 EDGE: dict[str, set[str]] = {
     "__main__": {"cli"},
-    "cli": {"main", "worker", "demo", "schema"},
+    "cli": {"main", "worker", "demo", "schema", "witness"},
     "main": {"health", "web", "worker", "schema"},
     "health": set(),
     "web": set(),
     "worker": {"schema"},
+    "witness": set(),
     "demo": {"main", "worker", "schema"},
     "schema": set(),
 }

@@ -19,8 +19,9 @@ from carbon_bank.audit.canonical import canonical
 from carbon_bank.audit.checkpoint import cosign, parse_checkpoint
 from carbon_bank.audit.merkle import leaf_hash, root_of
 from carbon_bank.audit.note import encode
+from carbon_bank.audit.receipt import receipt_of
 from carbon_bank.audit.tiles import ENTRIES, Tile, bundle, split_bundle
-from tests.audit.made_up import KEY, NEXT_KEY, WITNESS, MadeUpLog, entry
+from tests.audit.made_up import KEY, NEXT_KEY, OTHER_WITNESS, WITNESS, MadeUpLog, entry
 
 BUILD = Path(__file__).parent.parent / "scripts" / "verify-go" / "build"
 NO_GO = 3
@@ -143,6 +144,26 @@ def test_go_finds_a_rewritten_past_and_another_key(go: Go, log: tuple[MadeUpLog,
     other.add([b"x"])
     code, told = go("-log", other.write(tmp_path / "other"), *VKEY)
     assert code == 1 and "no verifiable signatures" in told
+
+
+def test_go_verifies_a_witness_by_its_own_ed25519_and_asks_for_each(
+    go: Go, log: tuple[MadeUpLog, Path], tmp_path: Path
+) -> None:
+    receipt, witness = ("-receipt", log[1] / "receipt"), ("-witness", str(WITNESS.verifier))
+    told = f"witnessed   by {WITNESS.name} at 2026-07-25 17:20:00 UTC"
+    code, text = go(*receipt, *VKEY, *witness)
+    assert (code, text.splitlines()) == (0, [told, "receipt     entry 66000 of 70000", "verified"])
+    assert go(*receipt, *VKEY, *witness, "-witness", str(OTHER_WITNESS.verifier))[0] == 1
+    assert go(*receipt, *VKEY, "-witness", str(KEY.verifier))[0] == 2
+    small = MadeUpLog()
+    signed = small.add([entry(0)])
+    cosigned = signed.with_signatures(cosign(parse_checkpoint(signed.text), WITNESS, 1_785_000_000))
+    wrong = signed.with_signatures(cosign(parse_checkpoint(small.add([entry(1)]).text), WITNESS, 1_785_000_000))
+    for note, code in ((cosigned, 0), (wrong, 1), (signed, 1)):
+        (tmp_path / "receipt").write_bytes(bytes(receipt_of(0, 1, small.hash_at(1), note, entry(0))))
+        assert go("-receipt", tmp_path / "receipt", *VKEY, *witness)[0] == code
+    code, text = go("-log", log[1], *VKEY, *witness)
+    assert (code, told in text.splitlines()) == (0, True)
 
 
 def test_go_finds_a_changed_receipt(go: Go, tmp_path: Path) -> None:

@@ -10,5 +10,6 @@ What always holds:
 - whoever has two checkpoints can be shown that the later tree begins with the earlier one;
 - what is malformed is refused, never mended.
 
-Here is the law of the log alone (docs/transparency-log.md); nothing seals or serves one yet.
+Here are the law of the log (docs/transparency-log.md) and the witnesses that a city asks (docs/witness.md); nothing seals or
+serves one yet. The witness itself, a program for others, is `carbon_bank.witness`.
 """

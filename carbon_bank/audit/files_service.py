@@ -32,7 +32,7 @@ async def write_files(session: ReadSession, city_code: str, folder: Path) -> tup
     there = folder / "checkpoint"
     newer = not there.exists() or parse_checkpoint(parse_note(there.read_bytes()).text).size < head.size
     if newer:
-        _put(there, head.note.encode())
+        _put(there, await log_service.served_checkpoint(session, city_code))
     return len(wanted) + newer, head.size
 
 

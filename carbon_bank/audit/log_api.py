@@ -20,8 +20,8 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 @router.get("/checkpoint", summary="The log's size and root, signed", response_class=Response)
 @open_to_all
 async def checkpoint(city: City, session: Reading) -> Response:
-    """The latest checkpoint, as a signed note (docs/transparency-log.md). It is the only file of the log that changes."""
-    note = (await log_service.checkpoint(session, city)).note
+    """The latest checkpoint, as a signed note with what witnesses signed under it. The one file of a log that changes."""
+    note = await log_service.served_checkpoint(session, city)
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 

@@ -14,6 +14,8 @@ from carbon_bank.audit.receipt import receipt_of
 from carbon_bank.audit.records import posting_records
 from carbon_bank.audit.tile_service import TileStore, narrowed, tiles_above
 from carbon_bank.audit.tiles import ENTRIES, TILE_WIDTH, Tile, edge_tiles, parse_path, split_bundle, width_of
+from carbon_bank.audit.witness_protocol import with_cosignatures
+from carbon_bank.audit.witness_service import cosignature_lines
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
@@ -33,6 +35,24 @@ async def checkpoint(session: ReadSession, city_code: str) -> LogCheckpoint:
             "audit.no_log", f"Nothing is sealed in the log of '{city_code}' yet. Ask again in a minute or two."
         )
     return found
+
+
+async def latest(session: ReadSession, city_id: int) -> LogCheckpoint | None:
+    """The last checkpoint of a city's log, as the log signed it; null where nothing is sealed yet."""
+    return await queries.latest(session, city_id)
+
+
+async def served_checkpoint(session: ReadSession, city_code: str) -> bytes:
+    """The last checkpoint with what witnesses signed under it. Raises: as `checkpoint` does."""
+    head = await checkpoint(session, city_code)
+    return with_cosignatures(head.note.encode(), await cosignature_lines(session, head.city_id, head.size))
+
+
+async def stored_tile(session: ReadSession, city_id: int, wanted: Tile) -> bytes:
+    """A tile that the log has. Raises: Unavailable `audit.tile_missing` (503)."""
+    store = TileStore(session, city_id)
+    await store.fetch([wanted])
+    return store.read(wanted)
 
 
 async def tile(session: ReadSession, city_code: str, path: str) -> tuple[bytes, bool]:
@@ -61,7 +81,8 @@ async def receipt(session: ReadSession, leaf: LogLeaf) -> bytes:
     store = TileStore(session, leaf.city_id)
     await store.fetch([*edge_tiles(head.size), *tiles_above(leaf.leaf, head.size)])
     entry = (await entry_of(session, leaf.city_id, leaf.leaf)) or b""
-    note = parse_note(head.note.encode())
+    lines = await cosignature_lines(session, leaf.city_id, head.size)
+    note = parse_note(with_cosignatures(head.note.encode(), lines))
     made = await store.with_hashes(head.size, lambda hash_at: receipt_of(leaf.leaf, head.size, hash_at, note, entry))
     return bytes(made)
 

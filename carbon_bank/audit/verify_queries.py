@@ -19,6 +19,10 @@ CHECKS: Mapping[str, str] = {
             UNION SELECT 'a log', city_id FROM log WHERE city_id NOT IN (SELECT id FROM city)
         ) AS kept WHERE city_id NOT IN (SELECT city_id FROM log JOIN city ON city.id = log.city_id)
     """,
+    "witnesses signed under checkpoints that the log signed": """
+        SELECT NULL::bigint, c.name || ' signed a checkpoint of ' || c.size || ' leaves, which the log did not'
+        FROM log_cosignature c LEFT JOIN log_checkpoint USING (city_id, size) WHERE log_checkpoint.size IS NULL
+    """,
     "holds end with the posting that they name": """
         SELECT h.household_id, 'hold ' || h.hold_id || ' says that posting ' || h.ended_seq || ' ended it, which it did not'
         FROM hold h LEFT JOIN posting p ON p.household_id = h.household_id AND p.seq = h.ended_seq

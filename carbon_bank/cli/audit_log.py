@@ -57,11 +57,11 @@ def key(
 def checkpoint(city: City) -> None:
     """Print the last checkpoint, as it is served."""
 
-    async def step(database: Database, settings: Settings) -> str:
+    async def step(database: Database, settings: Settings) -> bytes:
         async with database.read() as session:
-            return (await log_service.checkpoint(session, city)).note
+            return await log_service.served_checkpoint(session, city)
 
-    print(run(step), end="")
+    print(run(step).decode(), end="")
 
 
 @app.command()

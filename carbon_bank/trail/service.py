@@ -92,6 +92,8 @@ class Act(StrEnum):
     WEBHOOK_ENDPOINT_REMOVED = "webhook.endpoint_removed"
     WEBHOOK_ENDPOINT_TESTED = "webhook.endpoint_tested"
     WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  (an act, no secret)
+    WITNESS_ADDED = "witness.added"
+    WITNESS_REMOVED = "witness.removed"
 
 
 def record(

@@ -21,7 +21,6 @@ from carbon_bank.webhooks.targets import Target, check_addresses, parse_target
 
 TIMEOUT_SECONDS = 15.0
 EXCERPT_CHARACTERS = 500
-_EXCERPT_BYTES = 4 * EXCERPT_CHARACTERS
 _ADDRESSES_TRIED_MAX = 2
 # Of its own: a name server that hangs shall not keep the threads in which the bank computes.
 _RESOLVING = ThreadPoolExecutor(16, thread_name_prefix="resolving")
@@ -31,7 +30,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 @dataclass(frozen=True)
 class Answer:
-    """Args: excerpt: the first 500 characters of the body. retry_after_seconds: what the receiver asked for, if it did."""
+    """Args: excerpt: the first characters of the body. retry_after_seconds: what the receiver asked for, if it did."""
 
     status: int
     excerpt: str
@@ -56,12 +55,15 @@ async def resolve_host(host: str, port: int) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Caller:
-    """Args: resolve: asked once for each call. tls: what certificates are trusted."""
+    """Args: resolve: asked once for each call. tls: what certificates are trusted. excerpt_characters: read of an answer."""
 
     allow_loopback: bool = False
     resolve: Resolve = resolve_host
     timeout_seconds: float = TIMEOUT_SECONDS
     tls: ssl.SSLContext = field(default_factory=lambda: httpx.create_ssl_context(trust_env=False))
+    user_agent: str = "Carbon-Bank-Webhooks/1"
+    content_type: str = "application/json"
+    excerpt_characters: int = EXCERPT_CHARACTERS
 
     async def find(self, url: str) -> tuple[Target, Sequence[str]]:
         """Where a call to this address would go.
@@ -105,7 +107,7 @@ class Caller:
     async def _post_to(self, address: str, target: Target, headers: Mapping[str, str], body: bytes) -> Answer:
         host = f"[{address}]" if ":" in address else address
         url = httpx.URL(f"{target.scheme}://{host}:{target.port}{target.path}")
-        fixed = {"Host": target.authority, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+        fixed = {"Host": target.authority, "Content-Type": self.content_type, "Accept-Encoding": "identity"}
         client = httpx.AsyncClient(
             verify=self.tls, trust_env=False, follow_redirects=False, timeout=self.timeout_seconds
         )
@@ -115,22 +117,24 @@ class Caller:
                 "POST",
                 url,
                 content=body,
-                headers={**headers, **fixed, "User-Agent": "Carbon-Bank-Webhooks/1"},
+                headers={**headers, **fixed, "User-Agent": self.user_agent},
                 extensions={"sni_hostname": target.host},
             ) as response,
         ):
-            return Answer(response.status_code, await _excerpt(response), _retry_after(response))
+            excerpt = await _excerpt(response, self.excerpt_characters)
+            return Answer(response.status_code, excerpt, _retry_after(response))
 
 
-async def _excerpt(response: httpx.Response) -> str:
+async def _excerpt(response: httpx.Response, characters: int) -> str:
     """The first characters of a body as it came, never unpacked; the rest is not read."""
+    bytes_max = 4 * characters
     read = bytearray()
-    async for piece in response.aiter_raw(_EXCERPT_BYTES):
+    async for piece in response.aiter_raw(bytes_max):
         read += piece
-        if len(read) >= _EXCERPT_BYTES:
+        if len(read) >= bytes_max:
             break
-    text = bytes(read[:_EXCERPT_BYTES]).decode(errors="replace").replace("\0", "\ufffd")
-    return text[:EXCERPT_CHARACTERS]
+    text = bytes(read[:bytes_max]).decode(errors="replace").replace("\0", "\ufffd")
+    return text[:characters]
 
 
 def _retry_after(response: httpx.Response) -> int | None:

@@ -98,7 +98,7 @@ def check_addresses(target: Target, addresses: Sequence[str], *, allow_loopback:
         # Which address it was is not told: names of the inside are nobody's business.
         raise InvalidInput(
             "webhooks.address",
-            f"'{target.host}' resolves to nothing, or to an address inside some network, and webhooks go to addresses of the "
+            f"'{target.host}' resolves to nothing, or to an address inside some network, and the bank calls addresses of the "
             "public internet only. Name a host that others reach as well.",
             {"host": target.host},
         )
@@ -121,9 +121,9 @@ def _check_way(target: Target, url: str) -> None:
     if target.scheme != "https":
         raise _refused(url, "is not https")
     if target.port not in PORTS:
-        raise _refused(url, f"names port {target.port}, and webhooks go to {' or '.join(map(str, PORTS))}")
+        raise _refused(url, f"names port {target.port}, and the bank calls {' or '.join(map(str, PORTS))}")
 
 
 def _refused(url: str, what: str) -> InvalidInput:
     shown = f"{url[:80]}..." if len(url) > 80 else url
-    return InvalidInput("webhooks.url", f"'{shown}' {what}. Register an https address of a public host.")
+    return InvalidInput("webhooks.url", f"'{shown}' {what}. Name an https address of a public host.")

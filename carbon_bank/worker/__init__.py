@@ -17,6 +17,7 @@ from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_
 from carbon_bank.worker.sealing import log_keys_of, seal_all, seal_city
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
+from carbon_bank.worker.witnesses import look_after_cosignatures, post_by, request_cosignatures
 
 __all__ = [
     "Post",
@@ -28,6 +29,7 @@ __all__ = [
     "deliver_webhooks",
     "import_readings",
     "log_keys_of",
+    "look_after_cosignatures",
     "look_after_readings",
     "look_after_rewards",
     "mailer_of",
@@ -36,8 +38,10 @@ __all__ = [
     "pay_out_daily",
     "pay_out_settlement",
     "post",
+    "post_by",
     "post_restatement",
     "queue_of",
+    "request_cosignatures",
     "seal_all",
     "seal_city",
     "sealer_of",

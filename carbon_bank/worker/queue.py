@@ -10,6 +10,8 @@ from uuid import UUID
 import procrastinate
 import structlog
 
+from carbon_bank.audit.witness_service import COSIGN_TASK
+from carbon_bank.audit.witness_service import Post as WitnessPost
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
 from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.jobs import CALLS, QUEUE
@@ -30,9 +32,10 @@ from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.retries import Retries, given_up_by, is_outage
 from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
-from carbon_bank.worker.sealing import log_keys_of, seal_all
+from carbon_bank.worker.sealing import StoredLog, log_keys_of, seal_all
 from carbon_bank.worker.settlements import compute, post
 from carbon_bank.worker.webhooks import Post, caller_of, deliver_webhooks, sealer_of
+from carbon_bank.worker.witnesses import look_after_cosignatures, post_by, request_cosignatures
 
 HOURLY = "7 * * * *"
 """Somewhere a day begins with each of them."""
@@ -61,6 +64,7 @@ def queue_of(database: Database, settings: Settings) -> procrastinate.App:
     _add_telling(app, database, settings)
     _add_rewards(app, database, sealer)
     _add_sealing(app, database, settings)
+    _add_witnesses(app, database, post_by(caller_of(settings)))
     _add_calls(app, Post(database, sealer, caller_of(settings)))
     return app
 
@@ -147,6 +151,20 @@ def _add_sealing(app: procrastinate.App, database: Database, settings: Settings)
     @app.task(name="seal_logs", queue=QUEUE, queueing_lock="seal_logs")
     async def seal_logs(timestamp: int) -> None:
         await seal_all(database, keys)
+
+
+def _add_witnesses(app: procrastinate.App, database: Database, post: WitnessPost) -> None:
+    def log_of(city_id: int) -> StoredLog:
+        return StoredLog(database, city_id)
+
+    @app.task(name=COSIGN_TASK, queue=CALLS, retry=RETRIES)
+    async def ask_witnesses(city_id: int) -> None:
+        await request_cosignatures(database, post, city_id, log_of(city_id))
+
+    @app.periodic(cron=EVERY_FIVE_MINUTES)
+    @app.task(name="look_after_cosignatures", queue=CALLS, queueing_lock="look_after_cosignatures")
+    async def look_again(timestamp: int) -> None:
+        await look_after_cosignatures(database, post, log_of)
 
 
 def _add_calls(app: procrastinate.App, webhooks: Post) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import structlog
 
-from carbon_bank.audit import seal_service
+from carbon_bank.audit import log_service, seal_service, witness_service
 from carbon_bank.audit.log_keys import LogKeys
+from carbon_bank.audit.tiles import Tile
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Conflict, Refusal
@@ -19,6 +20,22 @@ log = structlog.get_logger()
 def log_keys_of(settings: Settings) -> LogKeys:
     folder = settings.log_keys_dir or settings.data_dir / "log-keys"
     return LogKeys(folder, settings.public_url, may_make=settings.log_keys_dir is None)
+
+
+class StoredLog:
+    """A city's log for those who ask its witnesses: each call reads in a transaction of its own."""
+
+    def __init__(self, database: Database, city_id: int) -> None:
+        self._database, self._city_id = database, city_id
+
+    async def latest(self) -> tuple[int, bytes] | None:
+        async with self._database.read() as session:
+            head = await log_service.latest(session, self._city_id)
+        return None if head is None else (head.size, head.note.encode())
+
+    async def read_tile(self, tile: Tile) -> bytes:
+        async with self._database.read() as session:
+            return await log_service.stored_tile(session, self._city_id, tile)
 
 
 async def seal_all(database: Database, keys: LogKeys) -> int:
@@ -46,6 +63,8 @@ async def seal_city(database: Database, keys: LogKeys, city_id: int, city_code: 
         try:
             async with database.write() as session:
                 sealed = await seal_service.seal(session, clock.now(), city_id, origin, signing, former)
+                if sealed is not None:
+                    await witness_service.ask_for_cosignatures(session, city_id)
         except Conflict as conflict:
             if conflict.code == "audit.sealing":
                 return added

@@ -1,10 +1,11 @@
 // Verify-log checks a transparency log of the bank by code that is not the bank's: golang.org/x/mod/sumdb, which also
 // guards Go's own modules.
 //
-//	verify-log -log DIRECTORY|URL -vkey NAME+ID+KEY [-vkey ...] [-old CHECKPOINT] [-receipt FILE [-entry FILE]]
+//	verify-log -log DIRECTORY|URL -vkey NAME+ID+KEY [-vkey ...] [-witness NAME+ID+KEY ...] [-old CHECKPOINT]
+//		[-receipt FILE [-entry FILE]]
 //
-// It verifies the checkpoint's signature, every entry and every tile against its root, that the log only grew since an
-// older checkpoint, and a receipt. Exit code: 0 verified, 1 not verified, 2 something that cannot be read.
+// It verifies the checkpoint's signature and those of witnesses, every entry and every tile against its root, that the log
+// only grew since an older checkpoint, and a receipt. Exit code: 0 verified, 1 not verified, 2 something that cannot be read.
 package main
 
 import (
@@ -284,7 +285,7 @@ func onlyGrew(log source, before, after tlog.Tree) error {
 }
 
 // checkReceipt verifies a receipt (c2sp.org/tlog-proof) whose entry is given, or is its extra data.
-func checkReceipt(data, entry []byte, known keys) error {
+func checkReceipt(data, entry []byte, known keys, asked witnesses) error {
 	head, checkpoint, found := bytes.Cut(data, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
 	if !found || len(lines) < 2 || lines[0] != proofFormat {
@@ -323,23 +324,28 @@ func checkReceipt(data, entry []byte, known keys) error {
 	if err := tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(entry)); err != nil {
 		return err
 	}
+	if err := allWitnessed(checkpoint, asked); err != nil {
+		return err
+	}
 	fmt.Printf("receipt     entry %d of %d\n", index, tree.N)
 	return nil
 }
 
 func run() error {
 	var known keys
+	var asked witnesses
 	log := flag.String("log", "", "folder of a log, or the address that it is served at")
 	old := flag.String("old", "", "file of an older checkpoint")
 	receipt := flag.String("receipt", "", "file of a receipt")
 	entry := flag.String("entry", "", "file of the receipt's entry; left out: what the receipt carries")
 	flag.Var(&known, "vkey", "verifier key of the log, name+id+key; again for a second one")
+	flag.Var(&asked, "witness", "verifier key of a witness that must have signed; again for each further one")
 	flag.Parse()
 	if flag.NArg() > 0 || len(known) == 0 || *log == "" && *receipt == "" {
 		return unreadable{errors.New("give -vkey, and -log or -receipt; -help tells more")}
 	}
 	if *log != "" {
-		if err := checkLog(source(*log), known, *old); err != nil {
+		if err := checkLog(source(*log), known, asked, *old); err != nil {
 			return err
 		}
 	}
@@ -356,10 +362,10 @@ func run() error {
 			return unreadable{err}
 		}
 	}
-	return checkReceipt(data, given, known)
+	return checkReceipt(data, given, known, asked)
 }
 
-func checkLog(log source, known keys, old string) error {
+func checkLog(log source, known keys, asked witnesses, old string) error {
 	data, err := log.read("checkpoint")
 	if err != nil {
 		return err
@@ -369,6 +375,9 @@ func checkLog(log source, known keys, old string) error {
 		return err
 	}
 	fmt.Printf("checkpoint  %d entries, root %v\n", tree.N, tree.Hash)
+	if err := allWitnessed(data, asked); err != nil {
+		return err
+	}
 	if old != "" {
 		data, err := os.ReadFile(old)
 		if err != nil {

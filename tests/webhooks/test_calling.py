@@ -81,7 +81,7 @@ async def test_the_name_is_resolved_once_and_the_call_goes_to_what_was_checked(
     assert asked_for == [HOST]
     [got] = secure.got
     assert (got.path, got.headers["host"], got.body) == ("/hook?a=b", f"{HOST}:{secure.port}", b"{}")
-    with pytest.raises(NoAnswerError, match="webhooks go to"):  # rebound: checked anew, and refused
+    with pytest.raises(NoAnswerError, match="the bank calls"):  # rebound: checked anew, and refused
         await caller.post(url, {"webhook-id": "msg_2"}, b"{}")
     assert len(secure.got) == 1
 
