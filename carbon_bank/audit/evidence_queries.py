@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from carbon_bank.foundation.database import ReadSession
+from carbon_bank.foundation.database import ReadSession, driver
 from carbon_bank.settlement.award_id import AwardId
 
 READING_LINE = """'[' || r.meter_id || ',"' || r.period_start || '","' || r.period_end || '",' || r.revision || ','
     || coalesce(r.quantity::text, 'null') || ',"' || r.quality || '",' || coalesce('"' || r.reason || '"', 'null') || ','
     || coalesce(to_json(r.reason_text)::text, 'null') || ',' || r.batch_id || ',"' || r.recorded_at || '"]'"""
+CLOSE_LINE = """'[' || r.meter_id || ',"' || r.period_start || '","' || r.period_end || '",' || r.revision || ',' || r.quantity
+    || ',"' || r.quality || '","' || r.recorded_at || '"]'"""
 AWARD_LINE = """'[' || a.household_id || ',"' || a.commodity || '","' || a.outcome || '",' || coalesce(a.usage::text, 'null') || ','
     || coalesce(a.baseline_num::text, 'null') || ',' || coalesce(a.baseline_den::text, 'null') || ',' || a.points || ','
     || coalesce(a.avoided_g::text, 'null') || ',' || coalesce(a.tier::text, 'null') || ',' || a.streak || ',' || a.findings || ']'"""
@@ -69,8 +71,15 @@ async def award_review(session: ReadSession, award: AwardId) -> dict[str, Any]:
     return dict((await session.sql(statement, vars(award))).scalar_one_or_none() or {})
 
 
-class MonthClosed(NamedTuple):
-    """Readings of a utility that end in a month, as a settlement used them. `commitments`: of 32 bytes each, sorted."""
+async def last_meter(session: ReadSession, city_id: int, after: int, meters: int) -> int | None:
+    """The last one of so many of a city's meters behind `after`; null where there are none."""
+    statement = "SELECT max(id) FROM (SELECT id FROM meter WHERE city_id = :city_id AND id > :after ORDER BY id LIMIT :meters) AS piece"
+    found = (await session.sql(statement, {"city_id": city_id, "after": after, "meters": meters})).scalar_one()
+    return None if found is None else int(found)
+
+
+class MonthOfMeters(NamedTuple):
+    """Readings of some meters of a utility that end in a month. `commitments`: of 32 bytes each, in no order."""
 
     utility: str
     commodity: str
@@ -81,31 +90,46 @@ class MonthClosed(NamedTuple):
     commitments: bytes
 
 
-async def months_closed(
-    session: ReadSession, city_id: int, first: date, end: date, as_of: datetime, inner: bytes, outer: bytes
-) -> list[MonthClosed]:
-    """The months of [first, end) as they were read at a moment, by utility and commodity.
+async def months_of_meters(
+    session: ReadSession,
+    city_id: int,
+    meters: tuple[int, int],
+    days: tuple[date, date],
+    as_of: datetime,
+    keys: tuple[bytes, bytes],
+) -> list[MonthOfMeters]:
+    """The months of [first day, end day) as they were read at a moment, of a city's meters behind the first id up to the last.
 
-    Args: inner, outer: the two padded keys of HMAC-SHA-256 (RFC 2104 section 2) over the domain and a reading's line: PostgreSQL
-          has SHA-256 alone.
+    Only what the key of `reading` carries is read, as a settlement does. Args: keys: `closes.padded_keys`.
     """
     statement = f"""
         WITH used AS (
-            SELECT DISTINCT ON (meter_id, period_start, period_end) * FROM reading
-            WHERE period_end > :first AND period_end <= :end AND recorded_at <= :as_of
+            SELECT DISTINCT ON (meter_id, period_start, period_end)
+                   meter_id, period_start, period_end, revision, quantity, quality, recorded_at
+            FROM reading
+            WHERE meter_id > %(after)s AND meter_id <= %(last)s AND period_end > %(first)s AND period_end <= %(end)s
+              AND recorded_at <= %(as_of)s
             ORDER BY meter_id, period_start, period_end, revision DESC
-        ), counted AS (
+        ), committed AS (
             SELECT m.utility_id, m.commodity, date_trunc('month', r.period_end - 1)::date AS month, r.meter_id, r.quantity,
-                   sha256(:outer || sha256(:inner || convert_to({READING_LINE}, 'UTF8'))) AS committed
-            FROM used r JOIN meter m ON m.id = r.meter_id WHERE m.city_id = :city_id AND r.quantity IS NOT NULL
+                   sha256(%(outer)s::bytea || sha256(%(inner)s::bytea || convert_to({CLOSE_LINE}, 'UTF8'))) AS commitment
+            FROM used r JOIN meter m ON m.id = r.meter_id WHERE m.city_id = %(city_id)s AND r.quantity IS NOT NULL
+        ), month AS (
+            SELECT utility_id, commodity, month, count(*) AS rows,
+                   (SELECT count(DISTINCT each) FROM unnest(array_agg(meter_id)) AS each) AS meters,
+                   sum(quantity)::bigint AS quantity, string_agg(commitment, ''::bytea) AS commitments
+            FROM committed GROUP BY utility_id, commodity, month
         )
-        SELECT u.code, c.commodity, c.month, count(*), count(DISTINCT c.meter_id), sum(c.quantity)::bigint,
-               string_agg(c.committed, ''::bytea ORDER BY c.committed)
-        FROM counted c JOIN utility u ON u.id = c.utility_id GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        SELECT u.code, m.commodity, m.month, m.rows, m.meters, m.quantity, m.commitments
+        FROM month m JOIN utility u ON u.id = m.utility_id
     """
-    parameters = {"city_id": city_id, "first": first, "end": end, "as_of": as_of, "inner": inner, "outer": outer}
-    rows = await session.sql(statement, parameters)
-    return [MonthClosed._make(row) for row in rows]
+    after, last = meters
+    first, end = days
+    inner, outer = keys
+    parameters = {"city_id": city_id, "after": after, "last": last, "first": first, "end": end, "as_of": as_of}
+    async with (await driver(session)).cursor(binary=True) as cursor:
+        await cursor.execute(statement, parameters | {"inner": inner, "outer": outer})
+        return [MonthOfMeters._make(row) for row in await cursor.fetchall()]
 
 
 def _counted(row: Sequence[Any]) -> tuple[int, str]:

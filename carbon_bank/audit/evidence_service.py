@@ -6,23 +6,21 @@ It is read when the act is sealed, and again by whoever verifies: so it holds on
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from carbon_bank.audit import evidence_queries as queries
-from carbon_bank.audit.entries import CLOSE_DOMAIN
-from carbon_bank.audit.merkle import HASH_BYTES, leaf_hash, root_of
+from carbon_bank.audit.closes import MonthClosed, padded_keys
 from carbon_bank.audit.source_queries import LoggedAct
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import ReadSession
-from carbon_bank.foundation.units import BASE_UNIT, Commodity
 from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.trail.service import Act
 
 Evidence = dict[str, Any]
 
-METERS_MIN = 10
-"""Of fewer meters together no sum is told: it would tell of a household. As in comparisons (programme/comparison_report.py)."""
+METERS_TOGETHER = 100_000
+"""Meters whose readings are committed to in one statement: what PostgreSQL has to hold of them stays small."""
 APPROVED = (
     *("id", "city_id", "policy_id", "period", "first_month", "months", "prepared_by", "requested_at", "as_of"),
     *("households", "computed_to", "computed_at", "approved_by", "approved_at"),
@@ -33,7 +31,6 @@ ADOPTED = (
     *("approved_by", "approved_at"),
 )
 """What of a policy's adoption stands for good once it is approved."""
-_BLOCK_BYTES = 64
 _COUNTS = ("rows", "accepted", "duplicate", "revised", "refused", "quarantined")
 
 PUBLIC: dict[str, tuple[str, ...]] = {
@@ -72,29 +69,17 @@ async def closes_of(session: ReadSession, act: LoggedAct, key: bytes) -> list[di
     if act.act != Act.SETTLEMENT_POSTED:
         return []
     settlement = await queries.row(session, "settlement", _number(act.subject))
-    period = Period(settlement["first_month"], settlement["months"])
-    domain = CLOSE_DOMAIN.encode("ascii") + b"\n"
-    inner, outer = (bytes(each ^ pad for each in key.ljust(_BLOCK_BYTES, b"\0")) for pad in (0x36, 0x5C))
-    as_of = datetime.fromisoformat(settlement["as_of"])
-    found = await queries.months_closed(
-        session, settlement["city_id"], period.first_day, period.end_day, as_of, inner + domain, outer
-    )
-    return [_close(settlement["id"], each) for each in found]
-
-
-def _close(settlement_id: int, month: queries.MonthClosed) -> dict[str, Any]:
-    split = (month.commitments[place : place + HASH_BYTES] for place in range(0, len(month.commitments), HASH_BYTES))
-    told = {
-        "settlement": settlement_id,
-        "utility": month.utility,
-        "commodity": month.commodity,
-        "month": f"{month.month:%Y-%m}",
-        "rows": month.rows,
-        "root": root_of(map(leaf_hash, split)).hex(),
-    }
-    if month.meters >= METERS_MIN:
-        told |= {"quantity": str(month.quantity), "unit": BASE_UNIT[Commodity(month.commodity)]}
-    return told
+    period, city_id = Period(settlement["first_month"], settlement["months"]), settlement["city_id"]
+    days, as_of = (period.first_day, period.end_day), datetime.fromisoformat(settlement["as_of"])
+    keys = padded_keys(key)
+    closed: dict[tuple[str, str, date], MonthClosed] = {}
+    after = 0
+    while (last := await queries.last_meter(session, city_id, after, METERS_TOGETHER)) is not None:
+        for part in await queries.months_of_meters(session, city_id, (after, last), days, as_of, keys):
+            month = closed.setdefault((part.utility, part.commodity, part.month), MonthClosed())
+            month.add(part.rows, part.meters, part.quantity, part.commitments)
+        after = last
+    return [month.told(settlement["id"], *which) for which, month in sorted(closed.items())]
 
 
 async def _of_batch(session: ReadSession, subject: str) -> Evidence:
