@@ -259,6 +259,10 @@ async def test_who_is_asked_is_the_city_s_own_affair(bench: Bench) -> None:
 async def test_the_witnesses_are_asked_for_in_the_transaction_that_seals(bench: Bench) -> None:
     async with bench.database.write() as session:
         await service.ask_for_cosignatures(session, bench.city.city_id)
+    assert bench.owner.execute("SELECT 1 FROM procrastinate_jobs").fetchall() == [], "there are none to ask"
+    await bench.add(WITNESS, NOBODY)
+    async with bench.database.write() as session:
+        await service.ask_for_cosignatures(session, bench.city.city_id)
     [job] = bench.owner.execute("SELECT queue_name, task_name, lock, args FROM procrastinate_jobs").fetchall()
     city_id = bench.city.city_id
     assert job == ("calls", service.COSIGN_TASK, f"witnesses:{city_id}", {"city_id": city_id})

@@ -30,8 +30,8 @@ KEPT |= {
     "webhook_endpoint",
 }
 KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_terms", "voucher"}
-APPEND_ONLY |= {"log", "log_checkpoint", "log_leaf"}
-KEPT |= {"log_tile"}
+APPEND_ONLY |= {"log", "log_checkpoint", "log_cosignature", "log_leaf"}
+KEPT |= {"log_tile", "log_witness"}
 """Tables of which no row is ever removed."""
 REMOVABLE = {"kept_answer", "log_secret", "payout_account", "payout_choice"}
 """Tables of which the application may remove rows: what was kept long enough, or is a household's own to take back."""
@@ -104,6 +104,7 @@ UPDATABLE = {
     "client": {"secret_hash", "disabled_at"},
     "district": {"parent_id"},
     "log_tile": {"width", "data"},
+    "log_witness": {"removed_at", "asked_at", "last_error"},
     "lot": {"remaining"},
     "person": {"password_hash", "disabled_at"},
     "policy_adoption": {
