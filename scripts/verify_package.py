@@ -314,38 +314,50 @@ AWARD_COLUMNS = ("household_id", "commodity", "outcome", "usage", "baseline_num"
 
 def check_awards(files: Files, log: Log) -> tuple[int, dict[tuple[str, str], int]]:
     """awards.csv against what was approved. Returns how many there are, and what is to be paid by household and commodity."""
-    pieces: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
     reviews: dict[tuple[str, str], str] = {}
     due: dict[tuple[str, str], int] = {}
     totals: Counter[tuple[str, ...]] = Counter()
-    for household, commodity, *rest, findings, review in files.rows("awards.csv", *AWARD_COLUMNS):
-        number = log.ids[household]
-        outcome, numbers = rest[0], ",".join(each or "null" for each in rest[1:])
-        of = (commodity, outcome, "clear" if review == "clear" else "held")
-        totals.update({(*of, "awards"): 1, (*of, "points"): int(rest[4]), (*of, "avoided_g"): int(rest[5] or 0)})
-        told = re.sub(r'"meter_id": "(m[0-9a-f]+)"', lambda found: f'"meter_id": {log.ids[found[1]]}', findings)
-        line = f'[{number},"{commodity}","{outcome}",{numbers},{told}]\n'
-        pieces[number // AWARDS_TOGETHER].append((number, commodity, line))
-        if review != "clear":
-            reviews[household, commodity] = review
-        if review in PAID and int(rest[4]) > 0:
-            due[household, commodity] = int(rest[4])
+    digests, count, reached = [], 0, -1
+    of_piece = groupby(files.rows("awards.csv", *AWARD_COLUMNS), key=lambda row: log.ids[row[0]] // AWARDS_TOGETHER)
+    for piece, rows in of_piece:
+        if piece <= reached:
+            raise UnprovedError("awards.csv is not in the order of log/ids.csv")
+        reached, lines = piece, []
+        for row in rows:
+            household, commodity, outcome, *_, points, avoided, _, _, _, review = row
+            lines.append((log.ids[household], commodity, award_line(row, log.ids)))
+            of = (commodity, outcome, "clear" if review == "clear" else "held")
+            totals.update({(*of, "awards"): 1, (*of, "points"): int(points), (*of, "avoided_g"): int(avoided or 0)})
+            if review != "clear":
+                reviews[household, commodity] = review
+            if review in PAID and int(points) > 0:
+                due[household, commodity] = int(points)
+        digests.append(hashlib.sha256("".join(line for *_, line in sorted(lines)).encode()).digest())
+        count += len(lines)
     approved = log.the("settlement.approved").record["evidence"]
-    digests = [
-        hashlib.sha256("".join(line for *_, line in sorted(pieces[at])).encode()).digest() for at in sorted(pieces)
-    ]
-    same("number of awards", sum(map(len, pieces.values())), approved["awards"])
+    same("number of awards", count, approved["awards"])
     same("digest of awards.csv", hashlib.sha256(b"".join(digests)).hexdigest(), approved["awards_sha256"])
     check_reviews(files, log, reviews)
-    sums = files.table("totals.csv", "commodity", "outcome", "review", "awards", "points", "avoided_g")
-    told_totals = {
-        (each["commodity"], each["outcome"], each["review"], name): int(each[name])
-        for each in sums
-        for name in ("awards", "points", "avoided_g")
+    check_totals(files, totals)
+    return count, due
+
+
+def award_line(row: tuple[str, ...], ids: dict[str, int]) -> str:
+    """An award as its digest in the log has it: with the bank's numbers of household and meter."""
+    household, commodity, outcome, *numbers, findings, _ = row
+    told = re.sub(r'"meter_id": "(m[0-9a-f]+)"', lambda found: f'"meter_id": {ids[found[1]]}', findings)
+    return f'[{ids[household]},"{commodity}","{outcome}",{",".join(each or "null" for each in numbers)},{told}]\n'
+
+
+def check_totals(files: Files, totals: dict[tuple[str, ...], int]) -> None:
+    """What the awards add up to is what totals.csv says."""
+    told = {
+        (*row[:3], name): int(value)
+        for row in files.rows("totals.csv", "commodity", "outcome", "review", "awards", "points", "avoided_g")
+        for name, value in zip(("awards", "points", "avoided_g"), row[3:], strict=True)
     }
-    if told_totals != totals:
+    if told != totals:
         raise UnprovedError("totals.csv is not what awards.csv adds up to")
-    return approved["awards"], due
 
 
 def check_reviews(files: Files, log: Log, reviews: dict[tuple[str, str], str]) -> None:
@@ -478,7 +490,7 @@ def check_readings(files: Files, log: Log) -> tuple[int, int]:
         f"{month // 12}-{month % 12 + 1:02d}-01" for month in (row["first_month"], row["first_month"] + row["months"])
     )
     meters = {meter: place for meter, *place in files.rows("meters.csv", "meter_id", "utility", "commodity")}
-    found: dict[tuple[str, ...], list[bytes]] = defaultdict(list)
+    found: dict[tuple[str, ...], bytearray] = defaultdict(bytearray)  # 32 bytes for each: there are millions
     quantities: Counter[tuple[str, ...]] = Counter()
     taken = count = 0
     reached: tuple[Any, ...] = (-1,)
@@ -490,15 +502,16 @@ def check_readings(files: Files, log: Log) -> tuple[int, int]:
         if not (first < reading[2] <= end and last[4]):
             continue
         of = (*meters[reading[0]], str(date.fromisoformat(reading[2]) - timedelta(days=1))[:7])
-        found[of].append(bytes.fromhex(last[9]) if last[9] else committed_reading(key, log.ids[reading[0]], last))
+        found[of] += bytes.fromhex(last[9]) if last[9] else committed_reading(key, log.ids[reading[0]], last)
         quantities[of] += int(last[4])
         count, taken = count + 1, taken + bool(last[9])
     closes = {(each["utility"], each["commodity"], each["month"]): each for each in log.closes}
     same("utilities, commodities and months that were closed", sorted(found), sorted(closes))
-    for of, commitments in found.items():
+    for of, joined in found.items():
+        commitments = sorted(bytes(joined[at : at + 32]) for at in range(0, len(joined), 32))
         where = " of ".join(("readings", *of))
         same(f"number of {where}", len(commitments), closes[of]["rows"])
-        same(f"root over the {where}", root_of(list(map(leaf_hash, sorted(commitments)))).hex(), closes[of]["root"])
+        same(f"root over the {where}", root_of(list(map(leaf_hash, commitments))).hex(), closes[of]["root"])
         same(f"sum of the {where}", str(quantities[of]), closes[of].get("quantity", str(quantities[of])))
     return count, taken
 
