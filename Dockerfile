@@ -17,6 +17,7 @@ RUN awk '/^[a-z]/ { wanted = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trov
 
 COPY pyproject.toml README.md LICENSE ./
 COPY alembic alembic
+COPY scripts scripts
 COPY carbon_bank carbon_bank
 RUN /opt/build/bin/hatchling build --target wheel --directory /dist \
     && /opt/bank/bin/pip install --no-index --no-deps /dist/*.whl

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from carbon_bank import __version__, health, worker
-from carbon_bank.audit import log_api, receipt_api
+from carbon_bank.audit import export_api, log_api, receipt_api
 from carbon_bank.foundation import problems
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.doors import Doors, Limit
@@ -89,6 +89,7 @@ ROOMS = (
     choice_api,
     log_api,
     receipt_api,
+    export_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -129,6 +130,7 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     app.state.keys = tokens.load_keys(
         key_file, settings.public_url, settings.token_minutes, may_make=settings.signing_key_file is None
     )
+    app.state.log_keys = worker.log_keys_of(settings)
     app.state.sealer = worker.sealer_of(settings)
     app.state.caller = worker.caller_of(settings)
     app.state.store = worker.store_of(settings)

@@ -2,10 +2,12 @@
 """Every award once more, from the files an auditor holds: a second implementation of the rules, sharing no code with the bank.
 
     python scripts/recompute.py --policy POLICY.yaml --readings READINGS.csv --periods 2025-H1..2026-H1
-        [--households FILE] [--tenures FILE] [--awards FILE] [--out FILE]
+        [--households FILE] [--tenures FILE] [--streaks FILE] [--awards FILE] [--out FILE]
+    python scripts/recompute.py --package DIR [--out FILE]
 
 Needs Python 3.11 and PyYAML, nothing of the bank. Writes what `carbon-bank simulate` writes, to the letter, or compares
-with a file of awards (docs/recompute.md). Exit code: 0 no difference, 1 a difference, 2 something that cannot be read.
+with a file of awards (docs/recompute.md). --package names an unpacked export package in place of all files.
+Exit code: 0 no difference, 1 a difference, 2 something that cannot be read.
 Plain on purpose: one household after the other, days counted one by one, whole numbers and fractions throughout, so that
 it can be read beside the rules and decision records 0002 and 0003. Their clauses, and where each is carried out:
 
@@ -25,14 +27,16 @@ import argparse
 import csv
 import gzip
 import io
+import json
 import re
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
+from functools import cache
 from itertools import groupby, pairwise
 from math import ceil, floor
 from pathlib import Path
@@ -82,7 +86,17 @@ def month_start(number: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
-@dataclass(frozen=True)
+@cache
+def day_of(text: str) -> date | None:
+    """Each day once, however many millions of readings name it."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if text == day.isoformat() and YEAR_MIN <= day.year <= YEAR_MAX else None
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a meter took on the days from `start` up to, not including, `end`, in base units."""
 
@@ -297,7 +311,7 @@ class Recomputation:
             self.claims[tenure.meter].append(tenure)
             if tenure.commodity in self.factors:
                 self.tenures[tenure.household, tenure.commodity].append(tenure)
-        self.streaks: dict[Key, int] = {}
+        self.streaks: dict[Key, int] = {}  # of the period before the first one: none, where they are not put here
 
     def settle(self, first: int) -> dict[Key, Award]:
         """The awards of the period that starts in a month, of all who have a tenure in it (decision 0002)."""
@@ -489,11 +503,8 @@ class Row(NamedTuple):
         return self.values[column]
 
     def day(self, column: str) -> date:
-        try:
-            day = date.fromisoformat(self.text(column))
-        except ValueError:
-            day = date.min
-        if self.values[column] != day.isoformat() or not YEAR_MIN <= day.year <= YEAR_MAX:
+        day = day_of(self.text(column))
+        if day is None:
             raise self.fail(column, f"No day of {YEAR_MIN} to {YEAR_MAX}. Write it as 2026-03-01.")
         return day
 
@@ -505,10 +516,25 @@ class Row(NamedTuple):
         return begin, after
 
     def meter(self, commodities: dict[Id, str]) -> tuple[str, str]:
-        meter, commodity = self.text("meter_id"), self.text("commodity", UNITS)
+        meter, commodity = sys.intern(self.text("meter_id")), self.text("commodity", UNITS)
         if commodities.setdefault(meter, commodity) != commodity:
             raise self.fail("commodity", f"This meter has {commodities[meter]} elsewhere. A meter has one. Mend one.")
         return meter, commodity
+
+    def number(self, column: str) -> int:
+        """A whole number of 0 or more; 0 where it is left out."""
+        if not re.fullmatch("([0-9]{1,9})?", self.values[column]):
+            raise self.fail(column, "No whole number. Write it in digits.")
+        return int(self.values[column] or 0)
+
+    def fraction(self, column: str) -> str:
+        """What stands in two columns, as one number."""
+        num, den = self.values[f"{column}_num"], self.values[f"{column}_den"]
+        if not re.fullmatch("([0-9]+/0*[1-9][0-9]*|/)", f"{num}/{den}"):
+            raise self.fail(
+                f"{column}_den", f"{num}/{den} is no fraction. Write whole numbers, or nothing in both columns."
+            )
+        return str(Fraction(f"{num}/{den}")) if num else ""
 
     def quantity(self, commodity: str) -> int:
         text, factor = self.text("quantity"), UNITS[commodity][self.text("unit", UNITS[commodity])]
@@ -522,59 +548,72 @@ class Row(NamedTuple):
 
 def read_rows(path: Path, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> Iterator[Row]:
     """The rows of a CSV file, plain or gzip; values without the space around them."""
-    line, reader = 1, csv.reader(())
+    line = 1
     try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content).decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = [name.strip() for name in next(reader, [])]
-        if not set(needed) <= set(header) or len(set(header)) < len(header):
-            raise UnreadableError(f"{path} line 1: the columns must be {', '.join(needed + optional)}, each once.")
-        line = reader.line_num + 1
-        for values in reader:
-            if values and len(values) != len(header):
-                raise UnreadableError(f"{path} line {line}: {len(values)} values for {len(header)} columns. Mend it.")
-            if values:
-                texts = dict(zip(header, map(str.strip, values), strict=True))
-                yield Row(path, line, dict.fromkeys(optional, "") | texts)
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == b"\x1f\x8b"
+            text = io.TextIOWrapper(gzip.GzipFile(fileobj=file) if packed else file, "utf-8-sig", newline="")
+            reader = csv.reader(text, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            if not set(needed) <= set(header) or len(set(header)) < len(header):
+                raise UnreadableError(f"{path} line 1: the columns must be {', '.join(needed + optional)}, each once.")
             line = reader.line_num + 1
+            for values in reader:
+                if values and len(values) != len(header):
+                    wrong = f"{path} line {line}: {len(values)} values for {len(header)} columns. Mend it."
+                    raise UnreadableError(wrong)
+                if values:
+                    texts = dict(zip(header, map(str.strip, values), strict=True))
+                    yield Row(path, line, dict.fromkeys(optional, "") | texts)
+                line = reader.line_num + 1
     except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
         raise UnreadableError(f"{path} line {line}: {error}. It must be a CSV file in UTF-8, plain or gzip.") from None
 
 
-def refuse_overlaps(spans: Iterable[tuple[Id, Id, date, date, Row]], column: str) -> None:
-    """Rows of one household and meter, or of a meter, for one day: nothing in a file says which is right."""
-    ordered = sorted(spans, key=lambda each: (*each[:4], each[4].line))
-    for (*one, _, end, row), (*other, start, _, later) in pairwise(ordered):
+def refuse_overlaps(path: Path, spans: Iterable[tuple[Id, Id, date, date, int]]) -> None:
+    """Lines of one household and meter, or of a meter, for one day: nothing in a file says which is right."""
+    for (*one, _, end, line), (*other, start, _, later) in pairwise(sorted(spans)):
         if one == other and start < end:
-            raise later.fail(column, f"It covers a day that line {row.line} covers too. Leave out one of them.")
+            what = f"It covers a day that line {line} covers too, {start}. Leave out one of them."
+            raise UnreadableError(f"{path} line {later}: {what}")
 
 
 def read_readings(path: Path, has_households: bool) -> tuple[list[Reading], list[Tenure], dict[Id, str]]:
-    """The readings, each once; a tenure from the first to the last of a household and meter; the commodity of each meter."""
+    """The readings, each once; a tenure from the first to the last of a household and meter; the commodity of each meter.
+
+    Where the file has revisions, the highest one of a meter and period counts, and one without a quantity takes it back.
+    """
     columns = ("meter_id", "commodity", "period_start", "period_end", "quantity", "unit", "quality")
-    found: dict[tuple[Reading, str], Row] = {}
+    found: dict[tuple[Any, ...], tuple[int, Reading | None, int]] = {}
     tenures: dict[tuple[Id, Id], Tenure] = {}
     commodities: dict[Id, str] = {}
-    for row in read_rows(path, ("household_id", *columns) if has_households else columns):
+    for row in read_rows(path, ("household_id", *columns) if has_households else columns, ("revision",)):
         meter, commodity = row.meter(commodities)
         start, end = row.span("period_start", "period_end")
-        quality = row.text("quality", QUALITIES)
-        found.setdefault((Reading(meter, start, end, row.quantity(commodity), quality == "estimated"), quality), row)
+        quality, revision = row.text("quality", QUALITIES), row.number("revision")
+        is_back = revision > 0 and not row.values["quantity"]
+        reading = None if is_back else Reading(meter, start, end, row.quantity(commodity), quality == "estimated")
+        key = (meter, start, end) if revision else (reading, quality)
+        known, other, *_ = found.get(key, (-1, None))
+        if known == revision and other != reading:
+            raise row.fail("revision", "An earlier line says something else of this revision. Leave out one of them.")
+        if known < revision:
+            found[key] = revision, reading, row.line
         if has_households:
             household = row.text("household_id")
             known = tenures.get((household, meter), Tenure(household, meter, commodity, start, end))
             tenures[household, meter] = replace(known, start=min(start, known.start), end=max(end, known.end))
-    refuse_overlaps((("", each.meter, each.start, each.end, row) for (each, _), row in found.items()), "period_start")
-    return [reading for reading, _ in found], list(tenures.values()), commodities
+    standing = [(reading, line) for _, reading, line in found.values() if reading is not None]
+    refuse_overlaps(path, (("", each.meter, each.start, each.end, line) for each, line in standing))
+    return [reading for reading, _ in standing], list(tenures.values()), commodities
 
 
 def read_tenures(path: Path, commodities: dict[Id, str]) -> list[Tenure]:
     found = []
     for row in read_rows(path, ("household_id", "meter_id", "commodity", "starts_on", "ends_on")):
         mine = row.text("household_id"), *row.meter(commodities), *row.span("starts_on", "ends_on")
-        found.append((Tenure(*mine), row))
-    refuse_overlaps(((each.household, each.meter, each.start, each.end, row) for each, row in found), "starts_on")
+        found.append((Tenure(*mine), row.line))
+    refuse_overlaps(path, ((each.household, each.meter, each.start, each.end, line) for each, line in found))
     return [tenure for tenure, _ in found]
 
 
@@ -593,6 +632,12 @@ def read_households(path: Path) -> tuple[Homes, dict[Id, date]]:
     return homes, moved
 
 
+def read_streaks(path: Path) -> dict[Key, int]:
+    """The runs of reductions that the period before left."""
+    rows = read_rows(path, ("household_id", "commodity", "streak"))
+    return {(row.text("household_id"), row.text("commodity", (*UNITS, COMBINED))): row.number("streak") for row in rows}
+
+
 def periods_to_settle(policy: Raw, asked: str | None, readings: list[Reading]) -> list[Period]:
     """The periods asked for, or all that the readings reach into."""
     length, offset = policy["period_months"], policy["anchor_month"] - 1
@@ -608,24 +653,48 @@ def periods_to_settle(policy: Raw, asked: str | None, readings: list[Reading]) -
     return [Period(start, length) for start in range(ends[0].first, ends[1].first + 1, length)] if ends else []
 
 
-def settle_all(recomputation: Recomputation, periods: list[Period], with_absent: bool) -> list[tuple[str, ...]]:
-    """The awards as text, in the columns and the order of section 9; with_absent: those too who are gone in a period."""
+def settle_all(
+    recomputation: Recomputation, periods: list[Period], with_absent: bool, form: Form
+) -> list[tuple[str, ...]]:
+    """The awards as text, in the order of section 9; with_absent: those too who are gone in a period."""
     is_combined, rows = recomputation.reduction["basis"] == "combined_co2e", []
     known = {(household, COMBINED if is_combined else commodity) for household, commodity in recomputation.tenures}
     absent = Award("not_evaluable" if is_combined else "incomplete", None, None, 0, None, None, 0, [])
     for period in periods:
         awards = recomputation.settle(period.first)
         for key in sorted(known if with_absent else awards):
-            rows.append((str(period), *map(str, key), *award_text(awards.get(key, absent))))
+            values = (period, *key, *form.told(awards.get(key, absent)))
+            rows.append(tuple("" if value is None else str(value) for value in values))
     return rows
 
 
-def award_text(award: Award) -> tuple[str, ...]:
+class Form(NamedTuple):
+    """How awards are told: the columns, what an award has in them, and the columns of the file to compare with."""
+
+    columns: tuple[str, ...]
+    told: Callable[[Award], tuple[Any, ...]]
+    in_file: tuple[str, ...]
+
+
+def simulated(award: Award) -> tuple[Any, ...]:
     bp, baseline = award.reduction_bp, award.baseline
     percent = None if bp is None else f"{'-' if bp < 0 else ''}{abs(bp) // 100}.{abs(bp) % 100:02d}"
     rounded = None if baseline is None else half_up(baseline)
-    told = (award.outcome, rounded, award.usage, percent, award.points, award.avoided, ";".join(award.codes))
-    return tuple("" if value is None else str(value) for value in told)
+    return award.outcome, rounded, award.usage, percent, award.points, award.avoided, ";".join(award.codes)
+
+
+def exported(award: Award) -> tuple[Any, ...]:
+    exact = award.outcome, award.usage, award.baseline, award.tier, award.streak
+    return *exact, award.points, award.avoided, ";".join(award.codes)
+
+
+SIMULATED = Form(AWARD_COLUMNS, simulated, AWARD_COLUMNS)  # section 9
+_KEY = ("period", "household_id", "commodity")
+EXPORTED = Form(
+    (*_KEY, "outcome", "usage", "baseline", "tier", "streak", "points", "avoided_g", "findings"),
+    exported,  # the baseline as a fraction, which the file has in two columns
+    (*_KEY, "outcome", "usage", "baseline_num", "baseline_den", "tier", "streak", "points", "avoided_g", "findings"),
+)
 
 
 def csv_text(rows: Iterable[Iterable[str]]) -> bytes:
@@ -635,11 +704,13 @@ def csv_text(rows: Iterable[Iterable[str]]) -> bytes:
     return "".join(",".join(map(quoted, row)) + "\n" for row in rows).encode()
 
 
-def differences(path: Path, ours: list[tuple[str, ...]], periods: list[Period]) -> tuple[list[tuple[str, ...]], int]:
+def differences(
+    path: Path, form: Form, ours: list[tuple[str, ...]], periods: list[Period]
+) -> tuple[list[tuple[str, ...]], int]:
     """(household, commodity, period, column, theirs, ours) for each that differs; and how many rows of other periods."""
     theirs: dict[tuple[str, ...], tuple[str, ...]] = {}
-    for row in read_rows(path, AWARD_COLUMNS):
-        values = tuple(row.values[column] for column in AWARD_COLUMNS)
+    for row in read_rows(path, form.in_file):
+        values = tuple(row.values[column] if column in row.values else row.fraction(column) for column in form.columns)
         if theirs.setdefault(values[:3], values) is not values:
             raise row.fail("household_id", "An earlier line has this household, commodity and period too. Mend one.")
     expected, asked = {row[:3]: row for row in ours}, {str(period) for period in periods}
@@ -647,14 +718,24 @@ def differences(path: Path, ours: list[tuple[str, ...]], periods: list[Period]) 
     for period, *of_whom in sorted(expected.keys() | {key for key in theirs if key[0] in asked}):
         one, two = (each.get((period, *of_whom)) for each in (theirs, expected))
         if one and two:
-            pairs = zip(AWARD_COLUMNS, one, two, strict=True)
+            pairs = zip(form.columns, one, two, strict=True)
             found += [(*of_whom, period, *pair) for pair in pairs if pair[1] != pair[2]]
         else:
             found.append((*of_whom, period, "row", "there" if one else "missing", "there" if two else "missing"))
     return found, len([key for key in theirs if key[0] not in asked])
 
 
-def run(files: argparse.Namespace) -> int:
+def of_package(folder: Path, out: Path | None) -> argparse.Namespace:
+    """The files of an unpacked export package, and its settlement's period. Source: its dictionary.md."""
+    try:
+        period = json.loads((folder / "settlement.json").read_text("utf-8"))["settlement"]["period"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableError(f"{folder}: {error}. It must be the folder of an unpacked export package.") from None
+    tables = {name: folder / f"{name}.csv" for name in ("readings", "households", "tenures", "streaks", "awards")}
+    return argparse.Namespace(**tables, policy=folder / "policy.yaml", periods=period, out=out)
+
+
+def run(files: argparse.Namespace, form: Form) -> int:
     try:
         policy = read_policy(yaml.safe_load(files.policy.read_text("utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -667,16 +748,17 @@ def run(files: argparse.Namespace) -> int:
         tenures = [replace(each, start=moved.get(each.household, each.start)) for each in tenures]
     recomputation = Recomputation(policy, readings, [each for each in tenures if each.start < each.end], homes)
     periods = periods_to_settle(policy, files.periods, readings)
-    rows = settle_all(recomputation, periods, with_absent=files.tenures is None)
+    recomputation.streaks = read_streaks(files.streaks) if files.streaks else {}
+    rows = settle_all(recomputation, periods, files.tenures is None, form)
     if files.out is not None:
-        files.out.write_bytes(csv_text([AWARD_COLUMNS, *rows]))
+        files.out.write_bytes(csv_text([form.columns, *rows]))
     elif files.awards is None:
-        sys.stdout.buffer.write(csv_text([AWARD_COLUMNS, *rows]))
-    points = sum(int(row[AWARD_COLUMNS.index("points")]) for row in rows)
+        sys.stdout.buffer.write(csv_text([form.columns, *rows]))
+    points = sum(int(row[form.columns.index("points")]) for row in rows)
     sys.stderr.write(f"{len(rows)} awards of {len(periods)} periods, {points} points\n")
     if files.awards is None:
         return 0
-    differing, elsewhere = differences(files.awards, rows, periods)
+    differing, elsewhere = differences(files.awards, form, rows, periods)
     if differing:
         sys.stdout.buffer.write(csv_text([DIFFERENCE_COLUMNS, *differing]))
     sys.stderr.write(f"{len(differing)} differences; {elsewhere} rows of periods that were not asked for\n")
@@ -685,15 +767,24 @@ def run(files: argparse.Namespace) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--policy", type=Path, required=True, help="the policy document, YAML")
-    parser.add_argument("--readings", type=Path, required=True, help="CSV, as for carbon-bank simulate")
+    parser.add_argument("--package", type=Path, help="an unpacked export package, in place of all other files")
+    parser.add_argument("--policy", type=Path, help="the policy document, YAML")
+    parser.add_argument("--readings", type=Path, help="CSV, as for carbon-bank simulate")
     parser.add_argument("--households", type=Path, help="CSV: household_id, dwelling_type, residents, moved_in")
     parser.add_argument("--tenures", type=Path, help="CSV: household_id, meter_id, commodity, starts_on, ends_on")
+    parser.add_argument(
+        "--streaks", type=Path, help="CSV: household_id, commodity, streak of the period before the first"
+    )
     parser.add_argument("--periods", help="one, or a range as in 2025-H1..2026-H1; left out: all that readings reach")
     parser.add_argument("--awards", type=Path, help="CSV of awards to compare with")
     parser.add_argument("--out", type=Path, help="where to write; left out: standard output")
+    given = parser.parse_args()
+    if (given.package is None) == (given.policy is None or given.readings is None):
+        parser.error("name --package DIR, or --policy and --readings")
     try:
-        return run(parser.parse_args())
+        if given.package is not None:
+            return run(of_package(given.package, given.out), EXPORTED)
+        return run(given, SIMULATED)
     except (UnreadableError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

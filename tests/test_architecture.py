@@ -91,6 +91,7 @@ MORE_LIBRARIES: dict[str, set[str]] = {
     "readings/formats/espi_feed.py": {"lxml"},  # reads XML as a stream
     "readings/formats/parquet.py": {"pyarrow"},  # survives a broken file
     "readings/formats/mapping.py": {"pydantic", "yaml"},  # the document that says what a utility's columns mean
+    "audit/export_files.py": {"pyarrow"},  # writes Parquet in pieces
     "audit/note.py": {"cryptography"},  # Ed25519
     "ledger/statement_file.py": {"fpdf", "pylopdf_fonts_ko"},  # writes PDF, and the font in it
     "rewards/bank_return.py": {"lxml"},  # reads pain.002 as a stream

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -188,6 +188,32 @@ def test_tenures_of_their_own_file_count_in_place_of_those_that_readings_suggest
         (f"h{row['household_id']}", row["commodity"], row["outcome"], str(row["points"])) for row in expected.to_dicts()
     ]
     assert found
+
+
+def test_the_highest_revision_counts_and_one_without_a_quantity_takes_it_back(tmp_path: Path) -> None:
+    world = random_world(Random(3))
+    arguments = files_of(world, tmp_path)
+    expected = recomputed(*arguments).stdout
+    rows = list(rows_of(world))
+    wrong = [[*row[:5], "1", *row[6:], "2"] for row in rows]
+    day = timedelta(days=1)
+    long = next(row for row in rows if date.fromisoformat(row[3]) + day < date.fromisoformat(row[4]))
+    gone = [*long[:3], str(date.fromisoformat(long[3]) + day), *long[4:], "1"]
+    back = [*gone[:5], "", *gone[6:8], "2"]
+    revised = [*wrong, *([*row, "3"] for row in rows), *([*row, "1"] for row in rows), gone, back]
+    write(tmp_path / "readings.csv", [[*HEADER, "revision"], *revised])
+    done = recomputed(*arguments)
+    assert (done.returncode, done.stdout) == (0, expected), done.stderr
+    write(tmp_path / "readings.csv", [[*HEADER, "revision"], *revised, [*back[:5], "7", *back[6:]]])
+    assert b"An earlier line says something else of this revision" in recomputed(*arguments).stderr
+
+
+def test_without_its_files_it_says_what_to_name() -> None:
+    for arguments in ([], ["--policy", "x"], ["--package", "x", "--policy", "x", "--readings", "x"]):
+        done = recomputed(*arguments)
+        assert done.returncode == 2 and b"name --package DIR, or --policy and --readings" in done.stderr
+    done = recomputed("--package", "nowhere")
+    assert done.returncode == 2 and b"the folder of an unpacked export package" in done.stderr
 
 
 def test_it_stands_alone() -> None:

@@ -10,6 +10,7 @@ class Permission(StrEnum):
     ADJUSTMENT_APPROVE = "adjustment.approve"
     ADJUSTMENT_PREPARE = "adjustment.prepare"
     AUDIT_EXPORT = "audit.export"
+    AUDIT_EXPORT_NUMBERS = "audit.export_numbers"
     AUDIT_READ = "audit.read"
     AWARD_READ = "award.read"
     AWARD_REVIEW = "award.review"
@@ -148,6 +149,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.PRIVACY_OFFICER: frozenset(
         {
+            P.AUDIT_EXPORT_NUMBERS,
             P.CITY_READ,
             P.REWARDS_READ,
         }

@@ -20,6 +20,7 @@ class Act(StrEnum):
     ADJUSTMENT_PREPARED = "adjustment.prepared"
     ADJUSTMENT_REJECTED = "adjustment.rejected"
     ADJUSTMENT_WITHDRAWN = "adjustment.withdrawn"
+    AUDIT_EXPORTED = "audit.exported"
     AWARD_REJECTED = "award.rejected"
     AWARD_RELEASED = "award.released"
     BUDGET_APPROVED = "budget.approved"
