@@ -33,15 +33,9 @@ READINGS = Table(
         Column("quantity", WHOLE, "What the meter took.", BASE),
         Column("unit", TEXT, "Unit of the quantity: Wh or L."),
         Column("quality", TEXT, "actual, estimated, customer or corrected."),
-        Column("reason", TEXT, "Why it was revised."),
+        Column("reason", TEXT, "Why it was revised. Words that the utility added are left out."),
         Column("batch_id", WHOLE, "The batch it came in: the log has an entry of `reading_batch:<id>`."),
         Column("recorded_at", MOMENT, "When it was recorded."),
-        Column(
-            "commitment",
-            TEXT,
-            "Where the utility gave a reason in words of its own, these are left out, and this is what the log's close "
-            "has of the whole reading: 64 hex digits.",
-        ),
     ),
 )
 METERS = Table(

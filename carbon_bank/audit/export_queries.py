@@ -11,7 +11,6 @@ from uuid import UUID
 import polars as pl
 from sqlmodel import col, select
 
-from carbon_bank.audit.evidence_queries import READING_LINE
 from carbon_bank.audit.log_tables import LogCheckpoint
 from carbon_bank.foundation.columns import Columns, fetch_columns, place_of
 from carbon_bank.foundation.database import ReadSession, driver
@@ -136,26 +135,6 @@ async def readings_recorded(
         for first, end in windows
     ]
     return pl.concat(found).sort("meter_id", "period_start", "period_end", "revision")
-
-
-async def worded_readings(
-    session: ReadSession, meter_ids: Sequence[int], windows: Sequence[tuple[date, date]], as_of: datetime
-) -> list[tuple[int, date, date, int, str]]:
-    """Of those revisions the ones with words of a person: their keys, and the line that the log commits to."""
-    statement = f"""
-        SELECT r.meter_id, r.period_start, r.period_end, r.revision, {READING_LINE}
-        FROM reading r JOIN unnest(CAST(:firsts AS date[]), CAST(:ends AS date[]), CAST(:reaches AS date[])) AS w(first, "end", reach)
-          ON r.period_start >= w.reach AND r.period_start < w."end" AND r.period_end > w.first
-        WHERE r.meter_id = ANY(:meter_ids) AND r.recorded_at <= :as_of AND r.reason_text IS NOT NULL
-    """
-    parameters = {
-        "meter_ids": list(meter_ids),
-        "firsts": [first for first, _ in windows],
-        "ends": [end for _, end in windows],
-        "reaches": [_reach(first) for first, _ in windows],
-        "as_of": as_of,
-    }
-    return [tuple(row) for row in await session.sql(statement, parameters)]
 
 
 def _reach(first: date) -> date:

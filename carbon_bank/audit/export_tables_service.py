@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from carbon_bank.audit import export_columns as columns
 from carbon_bank.audit import export_queries as queries
-from carbon_bank.audit.entries import CLOSE_DOMAIN, Opening, commitment, leaf_key
 from carbon_bank.audit.export_files import TableFile
 from carbon_bank.audit.export_form import Table
 from carbon_bank.audit.export_pseudonyms import Pseudonyms
@@ -113,19 +112,15 @@ async def write_readings(session: ReadSession, writer: Writer) -> None:
     """Readings of the city's meters as they were recorded by the settlement's moment, and the meters that are in any file."""
     plan, after = writer.scope.plan, 0
     windows = rules.windows(plan.period, plan.policy.baseline.lookback_years)
-    key = leaf_key(writer.scope.log.secret, writer.scope.posted.leaf)
     held = pl.concat([pl.Series(dtype=pl.Int64), *writer.held])
     while not (meters := await queries.meters(session, plan.city_id, after, METERS_TOGETHER)).is_empty():
         after = int(meters["id"][-1])
         ids = meters["id"].to_list()
         found = await queries.readings_recorded(session, ids, windows, plan.as_of)
-        worded = await queries.worded_readings(session, ids, windows, plan.as_of)
         there = pl.concat([found["meter_id"].unique(), held]).unique()
         known = meters.filter(pl.col("id").is_in(there.implode()))
         named = writer.pseudonyms.meters(known["id"])
-        of_each = found.join(_commitments(worded, key), on=_READING_KEY, how="left", maintain_order="left").join(
-            known, left_on="meter_id", right_on="id", how="left", maintain_order="left"
-        )
+        of_each = found.join(known, left_on="meter_id", right_on="id", how="left", maintain_order="left")
         rows = of_each.with_columns(
             quantity=pl.when(pl.col("quantity") != queries.NO_QUANTITY).then("quantity"),
             reason=pl.col("reason").cast(pl.String).replace("", None),
@@ -134,16 +129,6 @@ async def write_readings(session: ReadSession, writer: Writer) -> None:
         await writer.write(columns.READINGS, with_pseudonyms(rows, named, "meter_id"))
         await writer.write(columns.METERS, with_pseudonyms(known.with_columns(meter_id="id"), named, "meter_id"))
         writer.meters.append(known["id"])
-
-
-_READING_KEY = ["meter_id", "period_start", "period_end", "revision"]
-
-
-def _commitments(worded: Sequence[tuple[object, ...]], key: bytes) -> pl.DataFrame:
-    """What a close has of readings whose words are left out."""
-    schema = {"meter_id": pl.Int64, "period_start": pl.Date, "period_end": pl.Date, "revision": pl.Int16}
-    made = [(*row[:4], commitment(Opening(CLOSE_DOMAIN, key, str(row[4]))).hex()) for row in worded]
-    return pl.DataFrame(made, schema=schema | {"commitment": pl.String}, orient="row")
 
 
 async def write_small(session: ReadSession, writer: Writer) -> None:

@@ -96,7 +96,6 @@ def test_a_package_is_verified_and_recomputed_by_programs_that_see_nothing_else(
     assert [line.split()[0] for line in told] == [
         *("sums", "log", "acts", "policy", "awards", "postings", "readings", "proved")
     ]
-    assert "(1 by commitment alone)" in told[6], "one reading of the period has a person's words"
     done = alone(made.folder, "recompute.py", "--package", ".")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert "0 differences; 0 rows of periods that were not asked for" in done.stderr
@@ -113,7 +112,6 @@ def test_a_package_is_verified_and_recomputed_by_programs_that_see_nothing_else(
 def test_it_tells_what_happened(made: Made) -> None:
     readings = rows(made.folder, "readings.csv")
     assert {each["reason"] for each in readings} == {"", "other", "corrected"}
-    assert len([each for each in readings if each["commitment"]]) == 2
     assert [each["revision"] for each in readings if not each["quantity"]] == ["2"], "one was taken back"
     awards = rows(made.folder, "awards.csv")
     assert {"clear", "released", "rejected"} <= {each["review"] for each in awards}
@@ -248,7 +246,6 @@ BY_LOG: list[tuple[str, Edit]] = [
     ("readings.csv", put("quantity", more, period_start="2024-03-01", quantity=".+")),
     ("readings.csv", put("quality", "estimated", period_start="2024-03-01", quality="actual")),
     ("readings.csv", put("recorded_at", "2024-01-01T00:00:00.000000Z", period_start="2024-03-01", quantity=".+")),
-    ("readings.csv", put("commitment", flipped, period_start="2024-03-01", commitment=".+")),
     ("readings.csv", lambda there: [each for each in there if each["period_start"] != "2024-06-01"]),
     ("readings.csv", lambda there: there[::-1]),
     ("meters.csv", lambda there: [*there[:-1], there[-1] | {"utility": "water"}]),
