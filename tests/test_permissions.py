@@ -51,6 +51,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/adoptions": P.POLICY_READ,
     "GET /v1/adoptions/{adoption_id}": P.POLICY_READ,
     "GET /v1/adoptions/{adoption_id}/text": P.POLICY_READ,
+    "GET /v1/audit/findings": P.AUDIT_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
     "GET /v1/budgets": P.LEDGER_READ,
     "GET /v1/cities": P.CITY_READ,

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from carbon_bank.cli import audit_findings
+
 app = typer.Typer(no_args_is_help=True)
+
+app.command("findings")(audit_findings.findings)
