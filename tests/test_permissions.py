@@ -52,6 +52,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/adoptions/{adoption_id}": P.POLICY_READ,
     "GET /v1/adoptions/{adoption_id}/text": P.POLICY_READ,
     "GET /v1/audit/findings": P.AUDIT_READ,
+    "GET /v1/audit/settlements/{settlement_id}/sample": P.AUDIT_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
     "GET /v1/budgets": P.LEDGER_READ,
     "GET /v1/cities": P.CITY_READ,
@@ -360,6 +361,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
 }
 QUERIES: dict[str, dict[str, str]] = {
+    "GET /v1/audit/settlements/{settlement_id}/sample": {
+        "method": "random",
+        "size": "1",
+        "nonce": "dice",
+        "root": "0" * 64,
+    },
     "GET /v1/coverage": {"months": "2026-H1"},
     "GET /v1/coverage/meters": {"months": "2026-H1"},
     "GET /v1/coverage/reminders": {"months": "2026-H1"},

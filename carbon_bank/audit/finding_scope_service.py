@@ -62,16 +62,21 @@ async def of_settlement(session: ReadSession, actor: Actor, now: datetime, settl
     Raises: NotFound `settlement.unknown` (404); Conflict `settlement.state` (409).
     """
     asked = await settlement.get_settlement(session, actor, settlement_id)
-    if asked.state not in _COMPUTED:
-        raise Conflict(
-            "settlement.state",
-            f"Settlement {settlement_id} is {asked.state}: there are no awards to look at. Ask again when it is computed.",
-            {"state": asked.state},
-        )
+    require_computed(asked)
     city = await registry.get_city(session, asked.city_id)
     until = await finding_queries.next_requested_at(session, asked.city_id, asked.requested_at) or now
     months = (asked.first_month, asked.first_month + asked.months)
     return Scope(asked.city_id, city.time_zone, *months, asked.requested_at, until, (_settled(asked),))
+
+
+def require_computed(asked: Settlement) -> None:
+    """Raises: Conflict `settlement.state` (409)."""
+    if asked.state not in _COMPUTED:
+        raise Conflict(
+            "settlement.state",
+            f"Settlement {asked.id} is {asked.state}: there are no awards to look at. Ask again when it is computed.",
+            {"state": asked.state},
+        )
 
 
 async def of_months(session: ReadSession, actor: Actor, first: str, last: str) -> Scope:

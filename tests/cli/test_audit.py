@@ -64,3 +64,31 @@ def test_findings_are_shown_and_written(run: Run, town: HonestTown, tmp_path: Pa
     assert refusal(run("findings", *months, "--kind", "meter.stolen")) == "audit.kind"
     assert refusal(run("findings", *months, "--out", "report.xlsx")) == "audit.file"
     assert refusal(run("findings", "--settlement", 99)) == "settlement.unknown"
+
+
+def test_a_sample_is_drawn_filled_in_and_evaluated(run: Run, town: HonestTown, tmp_path: Path) -> None:
+    drawn = ("sample", "--settlement", town.settlement_id, "--nonce", "4 2 6 1 5", "--root", "ab" * 32, "--size", 8)
+    assert "awards, which pay" in told(run(*drawn, "--out", "papers.csv"))
+    [(points, awards)] = town.owner.execute("SELECT sum(points), count(*) FROM award").fetchall()
+    page = (tmp_path / "papers.md").read_text("utf-8")
+    assert f"| population | {awards} awards, of which {points} points are paid |" in page
+    first = (tmp_path / "papers.csv").read_text("utf-8")
+    told(run(*drawn, "--out", "again.csv"))
+    assert (tmp_path / "again.csv").read_text("utf-8") == first
+    assert refusal(run("sample", "--evaluate", "papers.csv")) == "audit.sample_file", "nothing is filled in yet"
+    rows = list(csv.DictReader(io.StringIO(first)))
+    text = io.StringIO()
+    papers = csv.DictWriter(text, list(rows[0]))
+    papers.writeheader()
+    papers.writerows(row | {"agreed_points": row["points"], "checked_by": "auditor"} for row in rows)
+    (tmp_path / "papers.csv").write_text(text.getvalue(), "utf-8", newline="")
+    limit = 3 * points / 8
+    result = run("sample", "--evaluate", "papers.csv", "--tolerable", int(limit) + 1)
+    assert f"no more than {limit:.2f} points are too many" in told(result)
+    beyond = run("sample", "--evaluate", "papers.csv", "--tolerable", int(limit) - 1)
+    assert (beyond.returncode, "beyond the tolerable" in beyond.stdout) == (1, True)
+    for method in ("random", "stratified"):
+        told(run(*drawn, "--method", method, "--out", f"{method}.csv"))
+    assert refusal(run(*drawn[:5], "--size", 8, "--out", "papers.csv")) == "audit.root_missing"
+    assert refusal(run(*drawn, "--out", "papers.xlsx")) == "audit.file"
+    assert refusal(run("sample")) == "audit.sample_asked"
