@@ -60,6 +60,8 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/audit/leaves/{leaf}/receipt": P.AUDIT_READ,
     "GET /v1/audit/settlements/{settlement_id}/export": P.AUDIT_EXPORT,
     "GET /v1/audit/settlements/{settlement_id}/export/numbers": P.AUDIT_EXPORT_NUMBERS,
+    "GET /v1/audit/findings": P.AUDIT_READ,
+    "GET /v1/audit/settlements/{settlement_id}/sample": P.AUDIT_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
     "GET /v1/awards/{award_id}/leaves": P.AWARD_READ,
     "GET /v1/budgets": P.LEDGER_READ,
@@ -375,6 +377,12 @@ BODIES: dict[str, dict[str, Any]] = {
 QUERIES: dict[str, dict[str, str]] = {
     "GET /v1/audit/settlements/{settlement_id}/export": {"reason": "yearly audit"},
     "GET /v1/audit/settlements/{settlement_id}/export/numbers": {"reason": "yearly audit"},
+    "GET /v1/audit/settlements/{settlement_id}/sample": {
+        "method": "random",
+        "size": "1",
+        "nonce": "dice",
+        "root": "0" * 64,
+    },
     "GET /v1/coverage": {"months": "2026-H1"},
     "GET /v1/coverage/meters": {"months": "2026-H1"},
     "GET /v1/coverage/reminders": {"months": "2026-H1"},
