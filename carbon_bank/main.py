@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from carbon_bank import __version__, health, worker
+from carbon_bank.audit import replay_api
 from carbon_bank.foundation import problems
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.doors import Doors, Limit
@@ -86,6 +87,7 @@ ROOMS = (
     payout_account_api,
     payout_api,
     choice_api,
+    replay_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""

@@ -51,6 +51,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/adoptions": P.POLICY_READ,
     "GET /v1/adoptions/{adoption_id}": P.POLICY_READ,
     "GET /v1/adoptions/{adoption_id}/text": P.POLICY_READ,
+    "GET /v1/audit/settlements/{settlement_id}/replay": P.AUDIT_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
     "GET /v1/budgets": P.LEDGER_READ,
     "GET /v1/cities": P.CITY_READ,
@@ -359,6 +360,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/tenures/{tenure_id}/end": {"ends_on": "2026-01-01"},
 }
 QUERIES: dict[str, dict[str, str]] = {
+    "GET /v1/audit/settlements/{settlement_id}/replay": {"household_id": "1"},
     "GET /v1/coverage": {"months": "2026-H1"},
     "GET /v1/coverage/meters": {"months": "2026-H1"},
     "GET /v1/coverage/reminders": {"months": "2026-H1"},
@@ -522,7 +524,7 @@ async def test_the_citys_own_staff_finds_the_same_things(
     client: httpx.AsyncClient, small_city: SmallCity, objects: dict[str, int | str]
 ) -> None:
     for route in OBJECTS:
-        staff = (Role.OPERATOR, Role.APPROVER, Role.UTILITY, Role.HOUSEHOLD, Role.PARTNER)
+        staff = (Role.OPERATOR, Role.APPROVER, Role.UTILITY, Role.HOUSEHOLD, Role.PARTNER, Role.AUDITOR)
         role = next(each for each in staff if GUARDED[route] in ROLE_PERMISSIONS[each])
         answer = await send(client, route, small_city.bearer(ROLE_NAMES[role]), **objects)
         assert answer.status_code in {200, 201, 202, 409}, (route, answer.text)
