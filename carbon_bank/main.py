@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from carbon_bank import __version__, health, worker
-from carbon_bank.audit import export_api, finding_api, log_api, receipt_api, sample_api
+from carbon_bank.audit import export_api, finding_api, log_api, receipt_api, replay_api, sample_api
 from carbon_bank.foundation import problems
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.doors import Doors, Limit
@@ -92,6 +92,7 @@ ROOMS = (
     export_api,
     finding_api,
     sample_api,
+    replay_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""

@@ -5,10 +5,14 @@ only grows. A *checkpoint* is the tree's size and root, signed. *Tiles* are the 
 entries. A *receipt* proves that an entry is in the log; a *witness* is another party that signs what it has seen. A
 *commitment* stands in an entry for a record with personal data; its key opens it, and without the key it says nothing.
 
+A *replay* computes a settlement once more from what it read, and compares everything that stands of it: each *difference* is a
+column of a row, with what stands and what was recomputed (docs/replay.md).
+
 What always holds:
 - an entry has no personal data outside a commitment;
 - whoever has two checkpoints can be shown that the later tree begins with the earlier one;
-- what is malformed is refused, never mended.
+- what is malformed is refused, never mended;
+- a replay writes nothing, and trusts no sum that it can add up itself.
 
 Here are the law of the log (docs/transparency-log.md) and the witnesses that a city asks (docs/witness.md); nothing seals or
 serves one yet. The witness itself, a program for others, is `carbon_bank.witness`.

@@ -9,6 +9,7 @@ from carbon_bank.cli import (
     audit_export,
     audit_findings,
     audit_log,
+    audit_replay,
     audit_sample,
     audit_verify,
     audit_witness,
@@ -17,6 +18,7 @@ from carbon_bank.cli import (
 app = typer.Typer(no_args_is_help=True)
 app.command("export")(audit_export.export)
 app.command("findings")(audit_findings.findings)
+app.command("replay")(audit_replay.replay)
 app.command("sample")(audit_sample.sample)
 app.command("verify")(audit_verify.verify)
 app.add_typer(audit_cosigners.app, name="cosigners", help="The witnesses that a city asks to sign its checkpoints.")

@@ -32,6 +32,7 @@ _WIRE: dict[pl.DataType | type[pl.DataType], tuple[str, str]] = {
     pl.Boolean: ("boolsend({}::boolean)", ">i1"),
     pl.Date: ("date_send({}::date)", ">i4"),
     MOMENT: ("timestamptz_send({}::timestamptz)", ">i8"),
+    pl.String: ("convert_to({}::text, 'UTF8') || '\\x00'::bytea", ""),  # a NUL, which no text has, ends each
 }
 
 
@@ -46,9 +47,9 @@ async def fetch_columns(
     """Run a query and return its rows as a frame.
 
     Args:   query: SQL with `%(name)s` parameters; its columns, in any order, have the names in `schema` and hold no null
-            (say `coalesce` where they could). schema: column -> Int64, Int32, Int16, Boolean, Date, MOMENT, or an Enum, whose column
-            holds the place of its value, from 0. by_key: it looks up few keys of very many, and no table is to be read whole,
-            whatever the statistics say of one that is being filled.
+            (say `coalesce` where they could). schema: column -> Int64, Int32, Int16, Boolean, Date, MOMENT, String, or an
+            Enum, whose column holds the place of its value, from 0. by_key: it looks up few keys of very many, and no table is
+            to be read whole, whatever the statistics say of one that is being filled.
     Returns: the rows in the order of the query.
     """
     statement = _gathering(query, tuple(schema.items()))
@@ -88,9 +89,12 @@ def _wire(dtype: pl.DataType | type[pl.DataType]) -> tuple[str, str]:
 
 
 def _column(name: str, dtype: pl.DataType | type[pl.DataType], raw: bytes, rows: int) -> pl.Series:
-    values = np.frombuffer(raw, dtype=_wire(dtype)[1])
-    if len(values) != rows:
+    is_text = dtype == pl.String
+    values = np.frombuffer(raw, dtype="u1" if is_text else _wire(dtype)[1])
+    if (np.count_nonzero(values == 0) if is_text else len(values)) != rows:
         raise ValueError(f"column {name} holds a null; say coalesce in the query")
+    if is_text:
+        return pl.Series(name, [raw[:-1].decode()]).str.split("\0").explode()
     native = values.astype(values.dtype.newbyteorder("="))
     if dtype == pl.Date:
         return pl.Series(name, native + _POSTGRES_EPOCH_DAYS).cast(pl.Date)

@@ -13,7 +13,7 @@ import polars as pl
 
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import ReadSession, WriteSession
-from carbon_bank.foundation.errors import NotFound
+from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.foundation.moments import fixed_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.programme import rules
@@ -157,6 +157,30 @@ async def kept_population(session: ReadSession, plan: Plan) -> pl.DataFrame | No
         row.model_dump(include=set(rules.POPULATION_SCHEMA)) | {"usage_total": int(row.usage_total)} for row in rows
     ]
     return pl.DataFrame(table, schema=rules.POPULATION_SCHEMA)
+
+
+async def kept_population_for(session: ReadSession, plan: Plan, case: Case) -> pl.DataFrame | None:
+    """The city's totals as they were kept, for the awards of a few of its households; null where the policy needs none.
+
+    Raises: Conflict `settlement.totals_not_kept` (409).
+    """
+    if not plan.policy.needs_population:
+        return None
+    kept = await kept_population(session, plan)
+    # Totals without a single household are right where nobody's usage is complete.
+    if kept is None and case.evaluated["usage"].is_not_null().any():
+        raise totals_not_kept(plan)
+    return rules.POPULATION_SCHEMA.to_frame() if kept is None else kept
+
+
+def totals_not_kept(plan: Plan) -> Conflict:
+    """The refusal to look at one household of a settlement that compares households, without the totals to compare it with."""
+    return Conflict(
+        "settlement.totals_not_kept",
+        f"Settlement {plan.settlement_id} compares households, and was computed before the bank kept the city's totals for "
+        "it: its awards cannot be explained one by one.",
+        {"settlement_id": plan.settlement_id},
+    )
 
 
 async def keep_population(session: WriteSession, plan: Plan, totals: pl.DataFrame) -> None:

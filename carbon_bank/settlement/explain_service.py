@@ -10,7 +10,6 @@ from typing import Any
 
 from carbon_bank.foundation.calendar import first_day
 from carbon_bank.foundation.database import ReadSession
-from carbon_bank.foundation.errors import Conflict
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import service as ledger
@@ -122,12 +121,7 @@ async def _explained(session: ReadSession, plan: Plan, award: Award) -> Explanat
         and told
         and any(each.usage is not None for each in told.commodities)
     ):
-        raise Conflict(
-            "settlement.totals_not_kept",
-            f"Settlement {plan.settlement_id} compares households, and was computed before the bank kept the city's totals for "
-            "it: its awards cannot be explained one by one.",
-            {"settlement_id": plan.settlement_id},
-        )
+        raise compute_service.totals_not_kept(plan)
     return told
 
 

@@ -159,6 +159,14 @@ async def get_settlement(session: ReadSession, actor: Actor, settlement_id: int)
     return settlement
 
 
+async def any_settlement(session: ReadSession, settlement_id: int) -> Settlement:
+    """A settlement of any city: for who works on the machine itself. Raises: NotFound `settlement.unknown` (404)."""
+    settlement = await queries.get(session, settlement_id)
+    if settlement is None:
+        raise NotFound("settlement.unknown", f"There is no settlement {settlement_id}.")
+    return settlement
+
+
 async def list_settlements(session: ReadSession, actor: Actor, before: int | None, limit: int) -> Sequence[Settlement]:
     """The city's settlements, the newest first."""
     return await queries.listed(session, actor.of_city(), before, limit)

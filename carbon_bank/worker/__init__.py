@@ -12,6 +12,7 @@ from carbon_bank.worker.imports import import_readings, look_after_readings, sto
 from carbon_bank.worker.mail import mailer_of, send_mail
 from carbon_bank.worker.notices import notify_expiring
 from carbon_bank.worker.queue import queue_of, work, working_inside
+from carbon_bank.worker.replays import replay
 from carbon_bank.worker.restatements import compute_restatement, post_restatement
 from carbon_bank.worker.rewards import look_after_rewards, note_taken_back, pay_out_daily, pay_out_settlement
 from carbon_bank.worker.sealing import log_keys_of, seal_all, seal_city
@@ -41,6 +42,7 @@ __all__ = [
     "post_by",
     "post_restatement",
     "queue_of",
+    "replay",
     "request_cosignatures",
     "seal_all",
     "seal_city",

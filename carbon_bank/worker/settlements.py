@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,10 +14,10 @@ from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.actor import WORKER
 from carbon_bank.ledger.service import Posted
-from carbon_bank.programme import rules
 from carbon_bank.settlement import compute_service, post_service
-from carbon_bank.settlement.compute_service import Case, Chunk, Plan
+from carbon_bank.settlement.compute_service import Case, Plan
 from carbon_bank.settlement.states import SettlementState
+from carbon_bank.worker.cases import added_up, evaluated, fetched
 from carbon_bank.worker.progress import Progress
 
 log = structlog.get_logger()
@@ -52,57 +51,21 @@ async def _compared(
 ) -> tuple[pl.DataFrame | None, AsyncIterator[Case]]:
     """The city's totals, where the policy compares households, and the evaluated households that wait for their awards.
 
-    Where the totals are not known yet, everybody is evaluated for them; what that gave waits on disk, so that memory stays
-    flat and nobody is evaluated twice. A run that resumes finds the totals on record, and the households still to do.
+    Where the totals are not known yet, everybody is evaluated for them. A run that resumes finds the totals on record, and
+    the households still to do.
     """
     if not plan.policy.needs_population:
-        return None, _evaluated(database, plan, plan.computed_to, households)
+        return None, evaluated(database, plan, plan.computed_to, households)
     async with database.read() as session:
         kept = await compute_service.kept_population(session, plan)
     if kept is not None:
-        return kept, _evaluated(database, plan, plan.computed_to, households)
-    parts, waiting = [], []
-    async for case in _evaluated(database, plan, 0, households):
-        parts.append(rules.population(case.evaluated))
-        waiting.append(await asyncio.to_thread(_put_by, case, folder))
-    population = rules.add_populations(parts)
+        return kept, evaluated(database, plan, plan.computed_to, households)
+    population, waiting = await added_up(database, plan, households, folder)
     async with database.write() as session:
         await compute_service.keep_population(session, plan, population)
     if plan.computed_to:  # totals of nobody are not on record: a city without a single complete usage, taken up again
-        return population, _evaluated(database, plan, plan.computed_to, households)
-    return population, _fetched(waiting)
-
-
-async def _evaluated(database: Database, plan: Plan, after: int, households: int) -> AsyncIterator[Case]:
-    async for chunk in _chunks(database, plan, after, households):
-        yield await asyncio.to_thread(compute_service.evaluate_chunk, plan, chunk)
-
-
-def _put_by(case: Case, folder: Path) -> tuple[Case, Path]:
-    path = folder / f"{case.after}.arrow"
-    case.evaluated.write_ipc(path)
-    return replace(case, evaluated=pl.DataFrame()), path
-
-
-async def _fetched(waiting: list[tuple[Case, Path]]) -> AsyncIterator[Case]:
-    for case, path in waiting:
-        yield replace(case, evaluated=await asyncio.to_thread(pl.read_ipc, path))
-
-
-async def _chunks(database: Database, plan: Plan, after: int, households: int) -> AsyncIterator[Chunk]:
-    """The chunks behind a household; PostgreSQL reads one while the one before is being judged."""
-
-    async def read(behind: int) -> Chunk | None:
-        async with database.read() as session:
-            return await compute_service.read_chunk(session, plan, behind, households)
-
-    chunk = await read(after)
-    while chunk is not None:
-        following = asyncio.create_task(read(chunk.last))
-        try:
-            yield chunk
-        finally:
-            chunk = await following
+        return population, evaluated(database, plan, plan.computed_to, households)
+    return population, fetched(waiting)
 
 
 async def post(

@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|ledger|ledger-alone|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|replay|ledger|ledger-alone|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadtests.bench import harness, ingest, ingest_api, ledger, post, rules, settle
+from loadtests.bench import harness, ingest, ingest_api, ledger, post, replay, rules, settle
 from loadtests.bench.harness import Bench
 
 SIZE, SIZE_OF_ALL = 20_000, 5_000
@@ -19,6 +19,7 @@ BENCHES: dict[str, type[Bench]] = {
     "settle": settle.Settle,
     "rules": rules.Rules,
     "post": post.Post,
+    "replay": replay.Replay,
     "ledger": ledger.Ledger,
     "ledger-alone": ledger.LedgerAlone,
 }
@@ -30,6 +31,7 @@ class Name(StrEnum):
     SETTLE = "settle"
     RULES = "rules"
     POST = "post"
+    REPLAY = "replay"
     LEDGER = "ledger"
     LEDGER_ALONE = "ledger-alone"
     ALL = "all"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 
 import polars as pl
@@ -72,11 +73,25 @@ async def test_a_null_is_refused_and_not_read_as_something_else(database: Databa
 
 
 async def test_texts_are_copied_as_they_are_and_null_is_null(database: Database, kept: None) -> None:
-    texts = ["plain", "", None, "\\N", "\\.", ' "quoted", ', "two\nlines\r\n", "\\n", "NULL", "한국"]
+    texts = ["plain", "", None, "\\N", "\\.", ' "quoted", ', "two\nlines\r\n", "\\n", "NULL", "한국", ""]
     frame = pl.DataFrame({"n": range(len(texts)), "text": texts})
+    query, schema = (
+        "SELECT n, text FROM said WHERE text IS NOT NULL AND n < %(to)s ORDER BY n",
+        {"n": pl.Int64, "text": pl.String},
+    )
     async with database.write() as session:
         await copy_in(session, "said", frame)
         back = (await session.sql("SELECT text FROM said ORDER BY n")).scalars().all()
+        for to in (0, 1, 2, 99):
+            fetched = await fetch_columns(session, query, {"to": to}, schema)
+            assert fetched["text"].to_list() == [text for text in texts[:to] if text is not None]
+            assert fetched.schema == schema
+        for alone in ("", None):
+            with pytest.raises(ValueError, match="column text holds a null") if alone is None else nullcontext():
+                found = await fetch_columns(
+                    session, "SELECT %(alone)s::text AS text", {"alone": alone}, {"text": pl.String}
+                )
+                assert found["text"].to_list() == [alone]
     assert back == texts
 
 
