@@ -93,7 +93,7 @@ async def get_sample(
     nonce: Annotated[str, Query(max_length=NONCE_MAX, description="The auditor's own; say it to nobody before.")],
     root: Annotated[
         str | None,
-        Query(max_length=100, description="Root of the city's log: base64 as in a checkpoint, or hexadecimal."),
+        Query(max_length=100, description="Root of the city's log, in base64 or hexadecimal. Left out: its last one."),
     ] = None,
     strata: Annotated[Strata | None, Query(description="For `stratified`; left out: commodity and outcome.")] = None,
 ) -> SampleRead:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from carbon_bank.audit import sample_queries
+from carbon_bank.audit import log_service, sample_queries
 from carbon_bank.audit.finding_scope_service import require_computed
 from carbon_bank.audit.sampling import Asked, Method, Sample, Strata, check_nonce, draw_sample, read_root
 from carbon_bank.foundation.database import ReadSession
@@ -14,17 +14,20 @@ from carbon_bank.settlement import service as settlement
 
 
 async def root_of(session: ReadSession, city_id: int, given: str | None) -> bytes:
-    """The root that a sample hangs on: the one that was named.
+    """The root that a sample hangs on: the one that was named, else that of the city's last checkpoint.
 
     Raises: InvalidInput `audit.root_missing`, `audit.root` (422).
     """
-    if given is None:
+    if given is not None:
+        return read_root(given)
+    head = await log_service.latest(session, city_id)
+    if head is None:
         raise InvalidInput(
             "audit.root_missing",
-            "Name the root of the city's log that the sample hangs on: the third line of a checkpoint that was published before "
-            "you told anybody your nonce.",
+            "Nothing is sealed in the city's log yet. Name the root that the sample hangs on: the third line of a checkpoint that was "
+            "published before you told anybody your nonce.",
         )
-    return read_root(given)
+    return head.root
 
 
 async def sample(

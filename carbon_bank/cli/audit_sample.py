@@ -27,7 +27,8 @@ def sample(
     method: Annotated[Method, typer.Option(help="Which sample.")] = Method.POINTS,
     size: Annotated[int | None, typer.Option(help="Selections.")] = None,
     root: Annotated[
-        str | None, typer.Option(help="Root of the city's log: base64 as in a checkpoint, or hexadecimal.")
+        str | None,
+        typer.Option(help="Root of the city's log: base64 as in a checkpoint, or hexadecimal. Left out: the last one."),
     ] = None,
     strata: Annotated[Strata, typer.Option(help="For `stratified`.")] = Strata.OUTCOME,
     out: Annotated[Path | None, typer.Option(help="CSV to write; a sheet (.md) is written beside it.")] = None,
