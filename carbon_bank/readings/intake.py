@@ -125,7 +125,7 @@ def tidied(rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with every column of COLUMNS as text without blanks around it, empty where nothing is given; and with `code`
     and `column`, null where no format found a fault."""
     left_out = {name for name in COLUMNS if name not in rows.columns or rows[name].null_count() == rows.height}
-    return rows.with_columns(
+    return rows.with_columns_seq(
         *(
             (pl.lit("") if name in left_out else pl.col(name).str.strip_chars().fill_null("")).alias(name)
             for name in COLUMNS
@@ -145,9 +145,8 @@ def parse(rows: pl.DataFrame, today: date, of_meters: Sequence[Check] = ()) -> p
     unknown = [pl.lit(None, kind).alias(name) for name, kind in _OF_METER.items() if name not in rows.columns]
     rows = rows.with_columns(unknown) if unknown else rows
     checks = [*_checks(today), *of_meters]
-    read = base_quantities(from_registers(rows), pl.col("calorific_value")).with_columns(_READ)
-    read = read.with_columns(pl.any_horizontal(wrong for wrong, _, _ in checks).alias(_FAULTY))
-    return _with_faults(read.collect(), checks).select(
+    read = base_quantities(from_registers(rows), pl.col("calorific_value")).with_columns_seq(_READ)
+    return _with_faults(read, checks).select_seq(
         *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT), *_PARSED
     )
 
@@ -191,9 +190,10 @@ def _checks(today: date) -> list[Check]:
 
 def _with_faults(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
     """The rows with the first fault of each. What it is called is worked out for the rows that have one: few."""
-    if not rows[_FAULTY].any():
+    faulty = rows.select_seq(pl.any_horizontal(wrong for wrong, _, _ in checks)).to_series()
+    if not faulty.any():
         return rows
-    faults = rows.filter(_FAULTY).select(
+    faults = rows.filter(faulty).select(
         "line",
         *(
             pl.coalesce(
@@ -211,7 +211,6 @@ def _day(name: str) -> pl.Expr:
     return pl.when(text.str.contains(_DAY)).then(text).str.to_date("%Y-%m-%d", strict=False)
 
 
-_FAULTY = "_faulty"
 _READ = [
     _day("period_start").alias("start"),
     _day("period_end").alias("end"),
@@ -277,7 +276,7 @@ def judge(rows: pl.DataFrame, standing: pl.DataFrame) -> Judged:
 
 
 def _accepted(rows: pl.DataFrame) -> Judged:
-    return Judged(outcomes=rows.select(_OUTCOME), readings=rows.select(_READINGS))
+    return Judged(outcomes=rows.select_seq(_OUTCOME), readings=rows.select_seq(_READINGS))
 
 
 def _peculiar_meters(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:

@@ -45,7 +45,7 @@ _UNKNOWN = pl.lit(None, pl.Int64)
 _ONE = pl.lit(1, pl.Int128)
 
 
-def base_quantities(frame: pl.LazyFrame, calorific_value: pl.Expr = _UNKNOWN) -> pl.LazyFrame:
+def base_quantities(frame: pl.DataFrame, calorific_value: pl.Expr = _UNKNOWN) -> pl.DataFrame:
     """The frame with what each row's quantity is in base units, or the code that says why it is none.
 
     Args:    frame: rows in any order, with `commodity` (text or COMMODITY_DTYPE), `quantity` (text as sent) and `unit`
@@ -58,8 +58,9 @@ def base_quantities(frame: pl.LazyFrame, calorific_value: pl.Expr = _UNKNOWN) ->
     value = calorific_value.cast(pl.Int128)
     calorific = pl.when(value.is_between(1, CALORIFIC_VALUE_MAX)).then(value)
     divisor = pl.when("_from_energy").then(calorific).otherwise(_ONE).alias("_divisor")
-    steps = frame.with_columns(_TEXTS).with_columns(_PLAIN).with_columns(_SCALED, *_FACTOR).with_columns(divisor)
-    return steps.with_columns(_BASE).with_columns(_ERROR).with_columns(_SOUND_BASE).drop(_STEPS)
+    for step in (_TEXTS, [_PLAIN], [_SCALED, *_FACTOR], [divisor], [_BASE], [_ERROR], [_SOUND_BASE]):
+        frame = frame.with_columns_seq(step)
+    return frame.drop(_STEPS)
 
 
 def _base() -> pl.Expr:
@@ -102,7 +103,7 @@ _FACTORS = _factor_table()
 _PLACES = {f"{row['commodity']} {row['unit']}": place for place, row in enumerate(_FACTORS.iter_rows(named=True))}
 
 # The steps, put together once: for a thousand rows that takes as long as to work them out. One after the other, because Polars
-# works out an expression anew wherever it stands.
+# works out an expression anew wherever it stands; at once and in this thread, because a plan, and to wake others, takes longer.
 _TEXTS = [
     pl.col("quantity").cast(pl.String).str.strip_chars().alias("_text"),
     (pl.col("commodity").cast(pl.String) + " " + pl.col("unit").cast(pl.String).str.strip_chars())

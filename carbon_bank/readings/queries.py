@@ -79,7 +79,7 @@ async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last
         "quality": QUALITY_DTYPE,
     }
     found = await fetch_columns(session, query, parameters, schema, by_key=True)
-    return found.with_columns(pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"))
+    return found.with_columns_seq(pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"))
 
 
 async def usual_use(session: ReadSession, meter_ids: Sequence[int], since: date) -> pl.DataFrame:
@@ -125,7 +125,7 @@ async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.Dat
     # Without the session's unit of work, which costs as much as the statement.
     batch.id = (await session.exec(_ADD_BATCH, params=batch.model_dump(exclude={"id"}))).scalar_one()
     assert batch.id is not None
-    stamped = readings.with_columns(
+    stamped = readings.with_columns_seq(
         batch_id=pl.lit(batch.id, pl.Int64), recorded_at=pl.lit(batch.recorded_at.isoformat(), pl.String)
     )
     if stamped.height:
