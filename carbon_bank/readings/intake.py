@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 from carbon_bank.foundation.units import QUALITY_DTYPE, Commodity, Quality
-from carbon_bank.readings.quantities import QUANTITY_REASONS, base_quantities
-from carbon_bank.readings.registers import REGISTER_REASONS, from_registers
+from carbon_bank.readings.quantities import QUANTITY_REASONS, any_from_energy, base_quantities
+from carbon_bank.readings.registers import REGISTER_REASONS, any_registers, from_registers
 
 PERIOD_DAYS_MAX = 100
 _DAY = r"^(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
@@ -103,6 +103,7 @@ Check = tuple[pl.Expr, str | pl.Expr, str | pl.Expr]
 """What can be wrong with a row (never null), its code and its column."""
 
 _FAULT = ("code", "column")
+_FOUND_BEFORE: Check = (pl.col("code").is_not_null(), pl.col("code"), pl.col("column"))
 _OF_METER = {"calorific_value": pl.Int64, "digits": pl.Int16}
 _WORKED_OUT = {"quantity_base", "quantity_error", "register_code", "register_column", "register_start", "register_end"}
 
@@ -134,19 +135,23 @@ def tidied(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def parse(rows: pl.DataFrame, today: date, of_meters: Sequence[Check] = ()) -> pl.DataFrame:
+def needs_meters(rows: pl.DataFrame) -> bool:
+    """Whether `parse` has to know the meters of rows that `tidied` gave: some show registers, or gas in a unit of energy."""
+    return any_registers(rows) or any_from_energy(rows)
+
+
+def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     """Text to dates, base units and enums, with the first fault of each row.
 
     Args:    rows: `line` Int32 and what `tidied` gives; of the row's meter `calorific_value` Int64 (Wh per m3) and `digits`
-             Int16, null or left out where unknown. today: the day it is in the city. of_meters: what is asked of a row last.
+             Int16, null or left out where unknown. today: the day it is in the city.
     Returns: the rows in their order with PARSED in place of the text; `code` and `column` null where nothing is wrong.
              `rolled`: the quantity is right if the register went through its highest figure.
     """
     unknown = [pl.lit(None, kind).alias(name) for name, kind in _OF_METER.items() if name not in rows.columns]
-    rows = rows.with_columns(unknown) if unknown else rows
-    checks = [*_checks(today), *of_meters]
+    rows = rows.with_columns_seq(unknown) if unknown else rows
     read = base_quantities(from_registers(rows), pl.col("calorific_value")).with_columns_seq(_READ)
-    return _with_faults(read, checks).select_seq(
+    return with_faults(read, _checks(today)).select_seq(
         *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT), *_PARSED
     )
 
@@ -159,7 +164,6 @@ def _checks(today: date) -> list[Check]:
         pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
     )
     return [
-        (pl.col("code").is_not_null(), pl.col("code"), pl.col("column")),
         (~pl.col("commodity").is_in(list(Commodity)), "readings.commodity", "commodity"),
         *(
             (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
@@ -188,8 +192,10 @@ def _checks(today: date) -> list[Check]:
     ]
 
 
-def _with_faults(rows: pl.DataFrame, checks: list[Check]) -> pl.DataFrame:
-    """The rows with the first fault of each. What it is called is worked out for the rows that have one: few."""
+def with_faults(rows: pl.DataFrame, checks: Sequence[Check]) -> pl.DataFrame:
+    """The rows with the first fault of each, by `code` and `column`; one that was found before stays."""
+    checks = [_FOUND_BEFORE, *checks]
+    # What it is called is worked out for the rows that have one: few.
     faulty = rows.select_seq(pl.any_horizontal(wrong for wrong, _, _ in checks)).to_series()
     if not faulty.any():
         return rows

@@ -14,7 +14,7 @@ FRACTION_DIGITS_MAX = 9
 CALORIFIC_VALUE_MAX = 10**6
 """The largest calorific value, in Wh per m3: a hundred times that of natural gas (about 11,000)."""
 
-_ENERGY = BASE_UNIT[Commodity.ELECTRICITY]
+_ENERGY_UNITS = [unit.name for unit in UNITS.values() if unit.base == BASE_UNIT[Commodity.ELECTRICITY]]
 
 NOT_A_NUMBER = "readings.not_a_number"
 NEGATIVE = "readings.negative"
@@ -30,7 +30,7 @@ QUANTITY_REASONS: dict[str, str] = {
     UNIT: (
         "The unit is not one of the commodity: "
         + "; ".join(f"{commodity.value} in {', '.join(units_of(commodity))}" for commodity in Commodity)
-        + f". Gas in a unit of energy ({', '.join(unit.name for unit in UNITS.values() if unit.base == _ENERGY)}) needs the meter's "
+        + f". Gas in a unit of energy ({', '.join(_ENERGY_UNITS)}) needs the meter's "
         "calorific value."
     ),
     TOO_LARGE: f"The quantity is above {QUANTITY_MAX} base units (Wh or L), the largest that is accepted.",
@@ -43,6 +43,12 @@ _SCALED_END = 10 ** (INTEGER_DIGITS_MAX + FRACTION_DIGITS_MAX)
 _LITRES_PER_M3 = 1000
 _UNKNOWN = pl.lit(None, pl.Int64)
 _ONE = pl.lit(1, pl.Int128)
+
+
+def any_from_energy(frame: pl.DataFrame) -> bool:
+    """Whether some row's quantity depends on a calorific value: gas in a unit of energy."""
+    gas = frame["commodity"] == Commodity.GAS.value
+    return gas.any() and bool((gas & frame["unit"].is_in(_ENERGY_UNITS)).any())
 
 
 def base_quantities(frame: pl.DataFrame, calorific_value: pl.Expr = _UNKNOWN) -> pl.DataFrame:
@@ -91,9 +97,8 @@ def _factor_table() -> pl.DataFrame:
         for name in units_of(commodity)
     ]
     rows += [
-        (Commodity.GAS.value, unit.name, unit.numerator * _LITRES_PER_M3, unit.denominator, True)
-        for unit in UNITS.values()
-        if unit.base == _ENERGY
+        (Commodity.GAS.value, name, UNITS[name].numerator * _LITRES_PER_M3, UNITS[name].denominator, True)
+        for name in _ENERGY_UNITS
     ]
     names = {"commodity": pl.String, "unit": pl.String, "numerator": pl.Int128, "denominator": pl.Int128}
     return pl.DataFrame(rows, schema={**names, "from_energy": pl.Boolean}, orient="row")

@@ -31,10 +31,10 @@ async def one_batch_at_a_time(session: WriteSession, utility_id: int, city_id: i
     return await recording_moment(session, city_id, after_lock=_LOCK_UTILITY + utility_id)
 
 
-async def resolve_meters(
+async def meters_of(
     session: ReadSession, utility_id: int, rows: pl.DataFrame, any_calorific_value: int
 ) -> pl.DataFrame:
-    """Rows, as `tidied` gives them, with, of their meter, `meter_id, calorific_value, digits, matches`.
+    """Of the meter of each row that `tidied` gave, in their order: `meter_id, calorific_value, digits, matches`.
 
     `calorific_value` in Wh per m3 (any_calorific_value where there is no meter) and `digits` of the register, null where
     unknown; the first three mean something where `matches` is at most 1.
@@ -55,7 +55,7 @@ async def resolve_meters(
     parameters = {"utility_id": utility_id, "any_value": any_calorific_value, **numbers}
     schema = {"meter_id": pl.Int64, "calorific_value": pl.Int64, "digits": pl.Int16, "matches": pl.Int32}
     found = await fetch_columns(session, query, parameters, schema)
-    return rows.hstack(found.select_seq(_KNOWN))
+    return found.select_seq(_KNOWN)
 
 
 async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last: date) -> pl.DataFrame:

@@ -39,6 +39,10 @@ _SCALE = 10**FRACTION_DIGITS_MAX
 DIGITS_MAX = 12
 
 
+def any_registers(rows: pl.DataFrame) -> bool:
+    return any((rows[name] != "").any() for name in _REGISTERS)
+
+
 def from_registers(rows: pl.DataFrame) -> pl.DataFrame:
     """Give rows with registers their quantity.
 
@@ -48,7 +52,7 @@ def from_registers(rows: pl.DataFrame) -> pl.DataFrame:
              highest figure), `register_code` and `register_column` (what is wrong, null where nothing is).
     Units:   those of the row: the quantity has the unit of the registers.
     """
-    if not any((rows[name] != "").any() for name in _REGISTERS):
+    if not any_registers(rows):
         return rows.with_columns_seq(_NO_REGISTERS)
     given = {name: pl.col(name) != "" for name in ("quantity", *_REGISTERS)}
     cancels = pl.col("cancel") != ""

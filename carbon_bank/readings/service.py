@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,18 @@ from carbon_bank.foundation.errors import NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import change_queries, quarantine_queries, queries
 from carbon_bank.readings.formats import known
-from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Check, Status, judge, parse, tidied
+from carbon_bank.readings.intake import (
+    COLUMNS,
+    KEY,
+    SENTENCES,
+    Check,
+    Status,
+    judge,
+    needs_meters,
+    parse,
+    tidied,
+    with_faults,
+)
 from carbon_bank.readings.registers import HELD, implausible
 from carbon_bank.readings.tables import MeterReading as MeterReading
 from carbon_bank.readings.tables import ReadingBatch
@@ -124,8 +136,15 @@ async def record_readings(
 
 
 async def _parsed(session: ReadSession, place: UtilityPlace, rows: pl.DataFrame, today: date) -> pl.DataFrame:
-    resolved = await queries.resolve_meters(session, place.utility_id, tidied(rows), _ANY_CALORIFIC_VALUE)
-    return parse(resolved, today, _of_meters(place.commodities))
+    tidy = tidied(rows)
+    looking_up = asyncio.create_task(queries.meters_of(session, place.utility_id, tidy, _ANY_CALORIFIC_VALUE))
+    if needs_meters(tidy):
+        parsed = parse(tidy.hstack(await looking_up), today)
+    else:
+        await asyncio.sleep(0)  # the query is sent, and PostgreSQL looks meters up while the text is read here
+        parsed = parse(tidy, today)
+        parsed = parsed.with_columns_seq((await looking_up).get_columns())
+    return with_faults(parsed, _of_meters(place.commodities))
 
 
 async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tuple[pl.DataFrame, pl.DataFrame]:
