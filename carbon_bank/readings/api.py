@@ -30,6 +30,8 @@ Text = Annotated[str | None, Field(max_length=1000)]
 
 
 def _exact_text(value: object) -> object:
+    if isinstance(value, str):  # nearly always
+        return value
     if isinstance(value, bool | float):
         raise PydanticCustomError(
             "not_exact",

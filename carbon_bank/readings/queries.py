@@ -20,7 +20,9 @@ _KNOWN = [
     *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("meter_id", "calorific_value", "digits")),
     pl.col("matches"),
 ]
-_ADD_BATCH = insert(ReadingBatch).returning(col(ReadingBatch.id))
+# Into its table, without the session's unit of work and what an insert of objects does: both cost as much as the statement.
+_BATCHES = ReadingBatch.__table__  # type: ignore[attr-defined]
+_ADD_BATCH = insert(_BATCHES).returning(_BATCHES.c.id)
 _LOCK_UTILITY = 2 << 48
 NO_QUANTITY = -1
 
@@ -122,7 +124,6 @@ async def recorded_by(
 
 
 async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.DataFrame) -> int:
-    # Without the session's unit of work, which costs as much as the statement.
     batch.id = (await session.exec(_ADD_BATCH, params=batch.model_dump(exclude={"id"}))).scalar_one()
     assert batch.id is not None
     stamped = readings.with_columns_seq(
