@@ -287,6 +287,10 @@ def _accepted(rows: pl.DataFrame) -> Judged:
 
 def _peculiar_meters(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
     """Meters with a reason, a cancellation, or two periods that touch the same day."""
+    marked = rows["meter_id"].filter(rows["cancel"] | rows["reason"].is_not_null())
+    named = pl.concat([rows["meter_id"], standing["meter_id"]])
+    if named.n_unique() == len(named):  # nothing of the same meter to touch
+        return pl.DataFrame({"meter_id": marked})
     meter, start, end = (
         np.concatenate([frame[name].to_physical().to_numpy() for frame in (rows, standing)]) for name in KEY
     )
@@ -294,7 +298,6 @@ def _peculiar_meters(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame
     meter, start, end = meter[order], start[order], end[order]
     # Where any two touch, two neighbours do: the next to begin begins before the first has ended.
     touching = meter[1:][(meter[1:] == meter[:-1]) & (end[:-1] > start[1:])]
-    marked = rows["meter_id"].filter(rows["cancel"] | rows["reason"].is_not_null())
     return pl.DataFrame({"meter_id": np.unique(np.concatenate([touching, marked.to_numpy()]))})
 
 

@@ -43,6 +43,7 @@ QUARANTINE_MONTHS = 13
 USUAL_DAYS = 400
 """How far back a meter's readings tell its usual use: a year and the time that the last bills take."""
 _FAULT = ["code", "column"]
+_TEXT = dict.fromkeys(COLUMNS, pl.String)
 UNKNOWN_METER = "readings.unknown_meter"
 _ANY_CALORIFIC_VALUE = 11_000
 """Of a meter that is not known yet: enough to see whether the row is in order otherwise."""
@@ -267,13 +268,8 @@ async def list_revisions(
 
 def rows_from(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows as sent in JSON, each value a text or nothing, to a frame of text, numbered from 1."""
-    given = set().union(*rows)
-    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
-    text = {
-        name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) if name in given else nothing
-        for name in COLUMNS
-    }
-    return pl.DataFrame({"line": pl.Series(range(1, len(rows) + 1), dtype=pl.Int32), **text})
+    text = pl.from_dicts(rows, schema=_TEXT)
+    return text.insert_column(0, pl.int_range(1, len(rows) + 1, dtype=pl.Int32, eager=True).alias("line"))
 
 
 async def recorded_after(
