@@ -9,7 +9,7 @@ Source: readings.md, "What must hold".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -164,7 +164,7 @@ def _checks(today: date) -> list[Check]:
         pl.when(pl.col("quantity_error") == "readings.unit").then(pl.lit("unit")).otherwise(pl.lit("quantity"))
     )
     return [
-        (~pl.col("commodity").is_in(list(Commodity)), "readings.commodity", "commodity"),
+        (is_none_of(Commodity, "commodity"), "readings.commodity", "commodity"),
         *(
             (pl.col(name).str.contains(_NUL, literal=True), "readings.text", name)
             for name in ("customer_number", "meter_number", "reason_text")
@@ -185,11 +185,16 @@ def _checks(today: date) -> list[Check]:
         (cancels & (pl.col("cancel") != "yes"), "readings.cancel", "cancel"),
         (~cancels & pl.col("register_code").is_not_null(), pl.col("register_code"), pl.col("register_column")),
         (~cancels & pl.col("quantity_error").is_not_null(), pl.col("quantity_error"), quantity_column),
-        (~pl.col("quality").is_in(list(Quality)), "readings.quality", "quality"),
-        ((pl.col("reason") != "") & ~pl.col("reason").is_in(list(Reason)), "readings.reason", "reason"),
+        (is_none_of(Quality, "quality"), "readings.quality", "quality"),
+        ((pl.col("reason") != "") & is_none_of(Reason, "reason"), "readings.reason", "reason"),
         ((pl.col("reason") == Reason.OTHER) & (pl.col("reason_text") == ""), "readings.reason_text", "reason_text"),
         (cancels & (pl.col("reason") == ""), "readings.revision_needs_reason", "reason"),
     ]
+
+
+def is_none_of(values: Iterable[str], column: str) -> pl.Expr:
+    """Whether a text is none of a few. For a thousand rows `is_in` takes several times as long."""
+    return pl.col(column).cast(pl.Enum(map(str, values)), strict=False).is_null()
 
 
 def with_faults(rows: pl.DataFrame, checks: Sequence[Check]) -> pl.DataFrame:

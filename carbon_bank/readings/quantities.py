@@ -105,14 +105,15 @@ def _factor_table() -> pl.DataFrame:
 
 
 _FACTORS = _factor_table()
-_PLACES = {f"{row['commodity']} {row['unit']}": place for place, row in enumerate(_FACTORS.iter_rows(named=True))}
+_PLACES = pl.Enum(_FACTORS["commodity"] + " " + _FACTORS["unit"])
 
 # The steps, put together once: for a thousand rows that takes as long as to work them out. One after the other, because Polars
 # works out an expression anew wherever it stands; at once and in this thread, because a plan, and to wake others, takes longer.
 _TEXTS = [
     pl.col("quantity").cast(pl.String).str.strip_chars().alias("_text"),
     (pl.col("commodity").cast(pl.String) + " " + pl.col("unit").cast(pl.String).str.strip_chars())
-    .replace_strict(list(_PLACES), list(_PLACES.values()), default=None, return_dtype=pl.UInt32)
+    .cast(_PLACES, strict=False)
+    .to_physical()
     .alias("_place"),
 ]
 _PLAIN = pl.col("_text").str.contains(_PLAIN_DECIMAL).fill_null(False).alias("_plain")

@@ -25,6 +25,7 @@ from carbon_bank.readings.intake import (
     SENTENCES,
     Check,
     Status,
+    is_none_of,
     judge,
     needs_meters,
     parse,
@@ -168,7 +169,7 @@ async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tup
 @lru_cache(maxsize=16)
 def _of_meters(supplied: frozenset[str]) -> tuple[Check, ...]:
     return (
-        (~pl.col("commodity").is_in(sorted(supplied)), "readings.not_this_utility", "commodity"),
+        (is_none_of(sorted(supplied), "commodity"), "readings.not_this_utility", "commodity"),
         (pl.col("matches") == 0, UNKNOWN_METER, "customer_number"),
         (pl.col("matches") > 1, "readings.meter_ambiguous", "meter_number"),
     )
