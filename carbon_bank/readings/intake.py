@@ -149,8 +149,7 @@ def parse(rows: pl.DataFrame, today: date) -> pl.DataFrame:
              `rolled`: the quantity is right if the register went through its highest figure.
     """
     unknown = [pl.lit(None, kind).alias(name) for name, kind in _OF_METER.items() if name not in rows.columns]
-    rows = rows.with_columns_seq(unknown) if unknown else rows
-    read = base_quantities(from_registers(rows), pl.col("calorific_value")).with_columns_seq(_READ)
+    read = base_quantities(from_registers(rows.with_columns_seq(*_READ, *unknown)), pl.col("calorific_value"))
     return with_faults(read, _checks(today)).select_seq(
         *(name for name in rows.columns if name not in PARSED and name not in _WORKED_OUT), *_PARSED
     )

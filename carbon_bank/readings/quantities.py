@@ -64,9 +64,10 @@ def base_quantities(frame: pl.DataFrame, calorific_value: pl.Expr = _UNKNOWN) ->
     value = calorific_value.cast(pl.Int128)
     calorific = pl.when(value.is_between(1, CALORIFIC_VALUE_MAX)).then(value)
     divisor = pl.when("_from_energy").then(calorific).otherwise(_ONE).alias("_divisor")
-    for step in (_TEXTS, [_PLAIN], [_SCALED, *_FACTOR], [divisor], [_BASE], [_ERROR], [_SOUND_BASE]):
+    given = frame.columns
+    for step in (_TEXTS, [_PLAIN], [_SCALED, *_FACTOR], [divisor], [_BASE], [_ERROR]):
         frame = frame.with_columns_seq(step)
-    return frame.drop(_STEPS)
+    return frame.select_seq(*given, "quantity_error", _SOUND_BASE)
 
 
 def _base() -> pl.Expr:
@@ -133,14 +134,3 @@ _FACTOR = [
 _BASE = _base().alias("_base")
 _ERROR = _error().alias("quantity_error")
 _SOUND_BASE = pl.when(pl.col("quantity_error").is_null()).then("_base").cast(pl.Int64).alias("quantity_base")
-_STEPS = [
-    "_text",
-    "_place",
-    "_plain",
-    "_numerator",
-    "_denominator",
-    "_from_energy",
-    "_scaled",
-    "_divisor",
-    "_base",
-]
