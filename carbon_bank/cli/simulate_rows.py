@@ -91,7 +91,7 @@ def judge_readings(rows: pl.DataFrame, today: date) -> Judged:
 
 def _judge_alone(rows: pl.DataFrame, today: date) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Each row by itself, its text turned into numbers."""
-    read = base_quantities(rows.lazy()).collect().rename({"quantity_base": "base"})
+    read = base_quantities(rows).rename({"quantity_base": "base"})
     read = read.with_columns(start=_day("period_start"), end=_day("period_end"))
     days = (pl.col("end") - pl.col("start")).dt.total_days()
     error = pl.col("quantity_error")

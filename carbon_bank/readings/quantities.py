@@ -14,7 +14,7 @@ FRACTION_DIGITS_MAX = 9
 CALORIFIC_VALUE_MAX = 10**6
 """The largest calorific value, in Wh per m3: a hundred times that of natural gas (about 11,000)."""
 
-_ENERGY = BASE_UNIT[Commodity.ELECTRICITY]
+_ENERGY_UNITS = [unit.name for unit in UNITS.values() if unit.base == BASE_UNIT[Commodity.ELECTRICITY]]
 
 NOT_A_NUMBER = "readings.not_a_number"
 NEGATIVE = "readings.negative"
@@ -30,7 +30,7 @@ QUANTITY_REASONS: dict[str, str] = {
     UNIT: (
         "The unit is not one of the commodity: "
         + "; ".join(f"{commodity.value} in {', '.join(units_of(commodity))}" for commodity in Commodity)
-        + f". Gas in a unit of energy ({', '.join(unit.name for unit in UNITS.values() if unit.base == _ENERGY)}) needs the meter's "
+        + f". Gas in a unit of energy ({', '.join(_ENERGY_UNITS)}) needs the meter's "
         "calorific value."
     ),
     TOO_LARGE: f"The quantity is above {QUANTITY_MAX} base units (Wh or L), the largest that is accepted.",
@@ -45,7 +45,13 @@ _UNKNOWN = pl.lit(None, pl.Int64)
 _ONE = pl.lit(1, pl.Int128)
 
 
-def base_quantities(frame: pl.LazyFrame, calorific_value: pl.Expr = _UNKNOWN) -> pl.LazyFrame:
+def any_from_energy(frame: pl.DataFrame) -> bool:
+    """Whether some row's quantity depends on a calorific value: gas in a unit of energy."""
+    gas = frame["commodity"] == Commodity.GAS.value
+    return gas.any() and bool((gas & frame["unit"].is_in(_ENERGY_UNITS)).any())
+
+
+def base_quantities(frame: pl.DataFrame, calorific_value: pl.Expr = _UNKNOWN) -> pl.DataFrame:
     """The frame with what each row's quantity is in base units, or the code that says why it is none.
 
     Args:    frame: rows in any order, with `commodity` (text or COMMODITY_DTYPE), `quantity` (text as sent) and `unit`
@@ -58,8 +64,10 @@ def base_quantities(frame: pl.LazyFrame, calorific_value: pl.Expr = _UNKNOWN) ->
     value = calorific_value.cast(pl.Int128)
     calorific = pl.when(value.is_between(1, CALORIFIC_VALUE_MAX)).then(value)
     divisor = pl.when("_from_energy").then(calorific).otherwise(_ONE).alias("_divisor")
-    steps = frame.with_columns(_TEXTS).with_columns(_PLAIN).with_columns(_SCALED, *_FACTOR).with_columns(divisor)
-    return steps.with_columns(_BASE).with_columns(_ERROR).with_columns(_SOUND_BASE).drop(_STEPS)
+    given = frame.columns
+    for step in (_TEXTS, [_PLAIN], [_SCALED, *_FACTOR], [divisor], [_BASE], [_ERROR]):
+        frame = frame.with_columns_seq(step)
+    return frame.select_seq(*given, "quantity_error", _SOUND_BASE)
 
 
 def _base() -> pl.Expr:
@@ -90,23 +98,23 @@ def _factor_table() -> pl.DataFrame:
         for name in units_of(commodity)
     ]
     rows += [
-        (Commodity.GAS.value, unit.name, unit.numerator * _LITRES_PER_M3, unit.denominator, True)
-        for unit in UNITS.values()
-        if unit.base == _ENERGY
+        (Commodity.GAS.value, name, UNITS[name].numerator * _LITRES_PER_M3, UNITS[name].denominator, True)
+        for name in _ENERGY_UNITS
     ]
     names = {"commodity": pl.String, "unit": pl.String, "numerator": pl.Int128, "denominator": pl.Int128}
     return pl.DataFrame(rows, schema={**names, "from_energy": pl.Boolean}, orient="row")
 
 
 _FACTORS = _factor_table()
-_PLACES = {f"{row['commodity']} {row['unit']}": place for place, row in enumerate(_FACTORS.iter_rows(named=True))}
+_PLACES = pl.Enum(_FACTORS["commodity"] + " " + _FACTORS["unit"])
 
 # The steps, put together once: for a thousand rows that takes as long as to work them out. One after the other, because Polars
-# works out an expression anew wherever it stands.
+# works out an expression anew wherever it stands; at once and in this thread, because a plan, and to wake others, takes longer.
 _TEXTS = [
     pl.col("quantity").cast(pl.String).str.strip_chars().alias("_text"),
     (pl.col("commodity").cast(pl.String) + " " + pl.col("unit").cast(pl.String).str.strip_chars())
-    .replace_strict(list(_PLACES), list(_PLACES.values()), default=None, return_dtype=pl.UInt32)
+    .cast(_PLACES, strict=False)
+    .to_physical()
     .alias("_place"),
 ]
 _PLAIN = pl.col("_text").str.contains(_PLAIN_DECIMAL).fill_null(False).alias("_plain")
@@ -126,14 +134,3 @@ _FACTOR = [
 _BASE = _base().alias("_base")
 _ERROR = _error().alias("quantity_error")
 _SOUND_BASE = pl.when(pl.col("quantity_error").is_null()).then("_base").cast(pl.Int64).alias("quantity_base")
-_STEPS = [
-    "_text",
-    "_place",
-    "_plain",
-    "_numerator",
-    "_denominator",
-    "_from_energy",
-    "_scaled",
-    "_divisor",
-    "_base",
-]

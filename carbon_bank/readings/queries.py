@@ -20,7 +20,9 @@ _KNOWN = [
     *(pl.when(pl.col(name) >= 0).then(name).alias(name) for name in ("meter_id", "calorific_value", "digits")),
     pl.col("matches"),
 ]
-_ADD_BATCH = insert(ReadingBatch).returning(col(ReadingBatch.id))
+# Into its table, without the session's unit of work and what an insert of objects does: both cost as much as the statement.
+_BATCHES = ReadingBatch.__table__  # type: ignore[attr-defined]
+_ADD_BATCH = insert(_BATCHES).returning(_BATCHES.c.id)
 _LOCK_UTILITY = 2 << 48
 NO_QUANTITY = -1
 
@@ -31,10 +33,10 @@ async def one_batch_at_a_time(session: WriteSession, utility_id: int, city_id: i
     return await recording_moment(session, city_id, after_lock=_LOCK_UTILITY + utility_id)
 
 
-async def resolve_meters(
+async def meters_of(
     session: ReadSession, utility_id: int, rows: pl.DataFrame, any_calorific_value: int
 ) -> pl.DataFrame:
-    """Rows, as `tidied` gives them, with, of their meter, `meter_id, calorific_value, digits, matches`.
+    """Of the meter of each row that `tidied` gave, in their order: `meter_id, calorific_value, digits, matches`.
 
     `calorific_value` in Wh per m3 (any_calorific_value where there is no meter) and `digits` of the register, null where
     unknown; the first three mean something where `matches` is at most 1.
@@ -55,7 +57,7 @@ async def resolve_meters(
     parameters = {"utility_id": utility_id, "any_value": any_calorific_value, **numbers}
     schema = {"meter_id": pl.Int64, "calorific_value": pl.Int64, "digits": pl.Int16, "matches": pl.Int32}
     found = await fetch_columns(session, query, parameters, schema)
-    return rows.hstack(found.select_seq(_KNOWN))
+    return found.select_seq(_KNOWN)
 
 
 async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last: date) -> pl.DataFrame:
@@ -79,7 +81,7 @@ async def standing(session: ReadSession, meter_ids: pl.Series, first: date, last
         "quality": QUALITY_DTYPE,
     }
     found = await fetch_columns(session, query, parameters, schema, by_key=True)
-    return found.with_columns(pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"))
+    return found.with_columns_seq(pl.when(pl.col("quantity") != NO_QUANTITY).then("quantity").alias("quantity"))
 
 
 async def usual_use(session: ReadSession, meter_ids: Sequence[int], since: date) -> pl.DataFrame:
@@ -122,10 +124,9 @@ async def recorded_by(
 
 
 async def add_batch(session: WriteSession, batch: ReadingBatch, readings: pl.DataFrame) -> int:
-    # Without the session's unit of work, which costs as much as the statement.
     batch.id = (await session.exec(_ADD_BATCH, params=batch.model_dump(exclude={"id"}))).scalar_one()
     assert batch.id is not None
-    stamped = readings.with_columns(
+    stamped = readings.with_columns_seq(
         batch_id=pl.lit(batch.id, pl.Int64), recorded_at=pl.lit(batch.recorded_at.isoformat(), pl.String)
     )
     if stamped.height:

@@ -39,7 +39,11 @@ _SCALE = 10**FRACTION_DIGITS_MAX
 DIGITS_MAX = 12
 
 
-def from_registers(rows: pl.DataFrame) -> pl.LazyFrame:
+def any_registers(rows: pl.DataFrame) -> bool:
+    return any((rows[name] != "").any() for name in _REGISTERS)
+
+
+def from_registers(rows: pl.DataFrame) -> pl.DataFrame:
     """Give rows with registers their quantity.
 
     Args:    rows: `quantity, register_start, register_end, cancel` as text without blanks around it, empty where nothing is
@@ -48,12 +52,12 @@ def from_registers(rows: pl.DataFrame) -> pl.LazyFrame:
              highest figure), `register_code` and `register_column` (what is wrong, null where nothing is).
     Units:   those of the row: the quantity has the unit of the registers.
     """
-    if not any((rows[name] != "").any() for name in _REGISTERS):
-        return rows.lazy().with_columns(_NO_REGISTERS)
+    if not any_registers(rows):
+        return rows.with_columns_seq(_NO_REGISTERS)
     given = {name: pl.col(name) != "" for name in ("quantity", *_REGISTERS)}
     cancels = pl.col("cancel") != ""
     by_register = given["register_start"] | given["register_end"]
-    read = rows.lazy().with_columns(billionths(name).alias(f"_{name}") for name in _REGISTERS)
+    read = rows.with_columns(billionths(name).alias(f"_{name}") for name in _REGISTERS)
     start, end = (pl.col(f"_{name}") for name in _REGISTERS)
     full = pl.lit(10, pl.Int128).pow(pl.col("digits").clip(1, DIGITS_MAX)).cast(pl.Int128) * _SCALE
     backwards = end < start

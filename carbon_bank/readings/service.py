@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,19 @@ from carbon_bank.foundation.errors import NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.readings import change_queries, quarantine_queries, queries
 from carbon_bank.readings.formats import known
-from carbon_bank.readings.intake import COLUMNS, KEY, SENTENCES, Check, Status, judge, parse, tidied
+from carbon_bank.readings.intake import (
+    COLUMNS,
+    KEY,
+    SENTENCES,
+    Check,
+    Status,
+    is_none_of,
+    judge,
+    needs_meters,
+    parse,
+    tidied,
+    with_faults,
+)
 from carbon_bank.readings.registers import HELD, implausible
 from carbon_bank.readings.tables import MeterReading as MeterReading
 from carbon_bank.readings.tables import ReadingBatch
@@ -31,6 +44,7 @@ QUARANTINE_MONTHS = 13
 USUAL_DAYS = 400
 """How far back a meter's readings tell its usual use: a year and the time that the last bills take."""
 _FAULT = ["code", "column"]
+_TEXT = dict.fromkeys(COLUMNS, pl.String)
 UNKNOWN_METER = "readings.unknown_meter"
 _ANY_CALORIFIC_VALUE = 11_000
 """Of a meter that is not known yet: enough to see whether the row is in order otherwise."""
@@ -124,8 +138,15 @@ async def record_readings(
 
 
 async def _parsed(session: ReadSession, place: UtilityPlace, rows: pl.DataFrame, today: date) -> pl.DataFrame:
-    resolved = await queries.resolve_meters(session, place.utility_id, tidied(rows), _ANY_CALORIFIC_VALUE)
-    return parse(resolved, today, _of_meters(place.commodities))
+    tidy = tidied(rows)
+    looking_up = asyncio.create_task(queries.meters_of(session, place.utility_id, tidy, _ANY_CALORIFIC_VALUE))
+    if needs_meters(tidy):
+        parsed = parse(tidy.hstack(await looking_up), today)
+    else:
+        await asyncio.sleep(0)  # the query is sent, and PostgreSQL looks meters up while the text is read here
+        parsed = parse(tidy, today)
+        parsed = parsed.with_columns_seq((await looking_up).get_columns())
+    return with_faults(parsed, _of_meters(place.commodities))
 
 
 async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -148,7 +169,7 @@ async def _judged(session: ReadSession, parsed: pl.DataFrame, mode: Mode) -> tup
 @lru_cache(maxsize=16)
 def _of_meters(supplied: frozenset[str]) -> tuple[Check, ...]:
     return (
-        (~pl.col("commodity").is_in(sorted(supplied)), "readings.not_this_utility", "commodity"),
+        (is_none_of(sorted(supplied), "commodity"), "readings.not_this_utility", "commodity"),
         (pl.col("matches") == 0, UNKNOWN_METER, "customer_number"),
         (pl.col("matches") > 1, "readings.meter_ambiguous", "meter_number"),
     )
@@ -248,13 +269,8 @@ async def list_revisions(
 
 def rows_from(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Rows as sent in JSON, each value a text or nothing, to a frame of text, numbered from 1."""
-    given = set().union(*rows)
-    nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(rows))
-    text = {
-        name: pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) if name in given else nothing
-        for name in COLUMNS
-    }
-    return pl.DataFrame({"line": pl.Series(range(1, len(rows) + 1), dtype=pl.Int32), **text})
+    text = pl.from_dicts(rows, schema=_TEXT)
+    return text.insert_column(0, pl.int_range(1, len(rows) + 1, dtype=pl.Int32, eager=True).alias("line"))
 
 
 async def recorded_after(

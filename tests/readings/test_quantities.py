@@ -27,7 +27,7 @@ def judged(
     }
     schema = {"commodity": pl.String, "quantity": pl.String, "unit": pl.String, **dict.fromkeys(more, pl.Int64)}
     value = pl.col("calorific_value") if "calorific_value" in more else pl.lit(None, pl.Int64)
-    [found] = base_quantities(pl.LazyFrame(row, schema=schema), value).collect().to_dicts()
+    [found] = base_quantities(pl.DataFrame(row, schema=schema), value).to_dicts()
     assert (found["quantity_base"] is None) != (found["quantity_error"] is None)
     return found["quantity_base"] if found["quantity_error"] is None else found["quantity_error"]
 
@@ -129,7 +129,7 @@ def test_the_table_of_factors_holds_each_commodity_in_its_units_and_gas_in_those
 
 def test_rows_keep_their_order_and_their_columns() -> None:
     frame = pl.DataFrame({"line": [1, 2], "commodity": ["gas", "water"], "quantity": ["x", "2"], "unit": ["m3", "L"]})
-    found = base_quantities(frame.lazy()).collect()
+    found = base_quantities(frame)
     assert found.drop("quantity_base", "quantity_error").equals(frame)
     assert found["quantity_base"].to_list() == [None, 2]
 

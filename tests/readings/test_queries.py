@@ -75,13 +75,13 @@ async def test_the_latest_revision_of_each_period_stands(send: Send, database: D
 async def test_each_row_finds_the_meters_that_its_numbers_may_mean(database: Database, small_city: SmallCity) -> None:
     rows = rows_from([row(), {**row(), "customer_number": " B-e "}, row("A-g"), row(meter_number="M1"), {}])
     async with database.read() as session:
-        found = await queries.resolve_meters(session, small_city.places["elec"].utility_id, tidied(rows), 11_000)
-    assert found.select("line", "matches", "calorific_value").rows() == [
-        (1, 1, None),
-        (2, 1, None),
-        (3, 0, 11_000),
-        (4, 0, 11_000),
-        (5, 0, 11_000),
+        found = await queries.meters_of(session, small_city.places["elec"].utility_id, tidied(rows), 11_000)
+    assert found.select("matches", "calorific_value").rows() == [
+        (1, None),
+        (1, None),
+        (0, 11_000),
+        (0, 11_000),
+        (0, 11_000),
     ]
     assert found["meter_id"].to_list()[:2] == [small_city.meters["A-e"], small_city.meters["B-e"]]
 

@@ -26,7 +26,7 @@ def used(start: str, end: str, digits: int | None = None) -> tuple[str | None, b
         {"quantity": [""], "register_start": [start], "register_end": [end], "cancel": [""], "digits": [digits]},
         schema_overrides={"digits": pl.Int16},
     )
-    [found] = from_registers(frame).collect().rows(named=True)
+    [found] = from_registers(frame).rows(named=True)
     return found["quantity"], found["rolled"], found["register_code"]
 
 
