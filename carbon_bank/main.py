@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from carbon_bank import __version__, health, worker
-from carbon_bank.audit import export_api, finding_api, log_api, receipt_api, replay_api, sample_api
+from carbon_bank.audit import erasure_api, export_api, finding_api, log_api, receipt_api, replay_api, sample_api
 from carbon_bank.foundation import problems
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.doors import Doors, Limit
@@ -89,6 +89,7 @@ ROOMS = (
     choice_api,
     log_api,
     receipt_api,
+    erasure_api,
     export_api,
     finding_api,
     sample_api,

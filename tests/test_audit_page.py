@@ -10,19 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from carbon_bank import main
-from carbon_bank.demo import log, stages
-from carbon_bank.demo.city import build_city
-from carbon_bank.demo.stages import Demo
 from carbon_bank.foundation.database import Database
 from carbon_bank.settings import Settings
+from tests.audit.demo_bank import Bank, serving_demo_city
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "audit.md").read_text("utf-8")
@@ -39,38 +33,10 @@ EOF"""
 """What the auditor does by hand before the evaluation."""
 
 
-@dataclass
-class Bank:
-    """A city that is served, and what its auditor is told."""
-
-    url: str
-    key: str
-    settings: Settings
-    database_url: str
-
-
 @pytest.fixture
-async def bank(settings: Settings, database_url: str, database: Database, tmp_path: Path) -> AsyncIterator[Bank]:
-    demo = Demo(database, log.own_keys(settings.model_copy(update={"chunk_households": 1000})), build_city(200))
-    steps = [
-        stages.fill_registry,
-        stages.let_people_in,
-        stages.adopt_policy,
-        stages.send_readings,
-        stages.send_revisions,
-    ]
-    steps += [partial(stages.settle, period=period) for period in stages.PERIODS]
-    for step in [*steps, log.seal_log]:
-        await step(demo)
-    app = main.create_app(demo.settings, database_url)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110  (it has no event to wait for)
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Bank(f"http://127.0.0.1:{port}", demo.log_key, demo.settings, database_url)
-    server.should_exit = True
-    await serving
+async def bank(settings: Settings, database_url: str, database: Database) -> AsyncIterator[Bank]:
+    async with serving_demo_city(settings, database_url, database, 200) as served:
+        yield served
 
 
 def typed(bank: Bank, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -77,7 +77,9 @@ def upgrade() -> None:
     op.create_table('log_secret',
     sa.Column('household_id', sa.BigInteger(), nullable=False),
     sa.Column('secret', sa.LargeBinary(), nullable=False),
+    sa.Column('from_leaf', sa.BigInteger(), nullable=False),
     sa.CheckConstraint('octet_length(secret) = 32', name=op.f('log_secret_secret_check')),
+    sa.CheckConstraint('from_leaf >= 0', name=op.f('log_secret_from_leaf_check')),
     sa.PrimaryKeyConstraint('household_id', name=op.f('log_secret_pkey'))
     )
     op.create_table('log_checkpoint',

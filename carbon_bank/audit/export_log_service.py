@@ -93,7 +93,7 @@ async def _leaves(session: ReadSession, writer: Writer, journal_id: UUID, househ
                 str(journal_id),
                 writer.pseudonyms.household(each),
                 json.loads(entries[leaf])["commitment"],
-                leaf_key(secrets[each], leaf).hex() if each in secrets else None,
+                leaf_key(secrets[each].secret, leaf).hex() if each in secrets and secrets[each].opens(leaf) else None,
             )
             for each in households
         ]

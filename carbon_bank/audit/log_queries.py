@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -87,21 +88,47 @@ async def put_tiles(session: WriteSession, city_id: int, changed: Mapping[Tile, 
         await cursor.executemany(statement, rows)
 
 
-async def secrets_of(session: ReadSession, household_ids: Sequence[int]) -> dict[int, bytes]:
-    statement = "SELECT household_id, secret FROM log_secret WHERE household_id = ANY(%s)"
+class HouseholdSecret(NamedTuple):
+    """What a household's keys are derived from, and the first leaf that it opens."""
+
+    secret: bytes
+    from_leaf: int
+
+    def opens(self, leaf: int) -> bool:
+        return leaf >= self.from_leaf
+
+
+async def secrets_of(session: ReadSession, household_ids: Sequence[int]) -> dict[int, HouseholdSecret]:
+    statement = "SELECT household_id, secret, from_leaf FROM log_secret WHERE household_id = ANY(%s)"
     async with (await driver(session)).cursor(binary=True) as cursor:
         await cursor.execute(statement, [list(household_ids)])
-        return dict(await cursor.fetchall())
+        return {key: HouseholdSecret(secret, first) for key, secret, first in await cursor.fetchall()}
 
 
-async def add_secrets(session: WriteSession, secrets: Mapping[int, bytes]) -> None:
+async def add_secrets(session: WriteSession, secrets: Mapping[int, HouseholdSecret]) -> None:
     if not secrets:
         return
     async with (
         (await driver(session)).cursor() as cursor,
-        cursor.copy("COPY log_secret (household_id, secret) FROM STDIN") as copy,
+        cursor.copy("COPY log_secret (household_id, secret, from_leaf) FROM STDIN") as copy,
     ):
-        await copy.write("".join(f"{key}\t\\\\x{secret.hex()}\n" for key, secret in secrets.items()).encode())
+        lines = (f"{key}\t\\\\x{each.secret.hex()}\t{each.from_leaf}\n" for key, each in secrets.items())
+        await copy.write("".join(lines).encode())
+
+
+async def erase_secret(session: WriteSession, household_id: int) -> bool:
+    """Whether there was one."""
+    done = await session.sql("DELETE FROM log_secret WHERE household_id = :id", {"id": household_id})
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+async def unsealed(session: ReadSession, household_id: int) -> int:
+    """How many journals moved a household's account and have no leaf yet."""
+    statement = """
+        SELECT count(DISTINCT p.journal_id) FROM posting p WHERE p.household_id = :id
+          AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.household_id = p.household_id AND l.journal_id = p.journal_id)
+    """
+    return int((await session.sql(statement, {"id": household_id})).scalar_one())
 
 
 async def add_leaves(session: WriteSession, leaves: pl.DataFrame) -> None:

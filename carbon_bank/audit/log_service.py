@@ -137,14 +137,14 @@ async def opening(session: ReadSession, leaf: LogLeaf) -> Opening:
         return await _opening_of_act(session, leaf)
     assert leaf.household_id is not None and leaf.journal_id is not None
     secret = (await queries.secrets_of(session, [leaf.household_id])).get(leaf.household_id)
-    if secret is None:
+    if secret is None or not secret.opens(leaf.leaf):
         raise Conflict(
             "audit.erased", f"Leaf {leaf.leaf} cannot be opened any more: its household's secret was erased."
         )
     journal = (await source_queries.journals(session, [leaf.journal_id]))[leaf.journal_id]
     of_one = replace(journal, household_id=leaf.household_id)
     records = posting_records([journal.record], *await source_queries.journal_postings(session, [of_one]))
-    return posting_opening(secret, leaf.leaf, records["record"].item())
+    return posting_opening(secret.secret, leaf.leaf, records["record"].item())
 
 
 async def _opening_of_act(session: ReadSession, leaf: LogLeaf) -> Opening:

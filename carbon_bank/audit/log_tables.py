@@ -25,13 +25,19 @@ class Log(SQLModel, table=True):
 
 
 class LogSecret(SQLModel, table=True):
-    """Of it are derived the keys of a household's leaves. Erasing it makes them meaningless, and leaves the tree whole."""
+    """Of it are derived the keys of a household's leaves, from the leaf `from_leaf` on. Erasing it makes them meaningless, and leaves
+    the tree whole; should the account move once more, another secret opens what comes then, and nothing from before.
+    """
 
     __tablename__ = "log_secret"
-    __table_args__ = (CheckConstraint("octet_length(secret) = 32", name="secret"),)
+    __table_args__ = (
+        CheckConstraint("octet_length(secret) = 32", name="secret"),
+        CheckConstraint("from_leaf >= 0", name="from_leaf"),
+    )
 
     household_id: int = big(primary_key=True)
     secret: bytes = Field(sa_type=LargeBinary, repr=False)
+    from_leaf: int = big()
 
 
 class LogCheckpoint(SQLModel, table=True):

@@ -180,7 +180,7 @@ async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Sour
     journals = [each for each in taken if isinstance(each, LoggedJournal)]
     postings, uses = await source_queries.journal_postings(session, journals)
     records = posting_records([each.record for each in journals], postings, uses)
-    owned = await _secrets(session, records["household_id"].unique().to_list())
+    owned = await _secrets(session, records["household_id"].unique().to_list(), size)
     sides = {place: part for (place,), part in records.partition_by("place", as_dict=True).items()}
     growth, place = _Growth(size), 0
     for source in taken:
@@ -197,12 +197,16 @@ async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Sour
     return growth
 
 
-async def _secrets(session: WriteSession, household_ids: Sequence[int]) -> dict[int, bytes]:
-    """The secrets of households, made where they have none yet."""
+async def _secrets(session: WriteSession, household_ids: Sequence[int], size: int) -> dict[int, bytes]:
+    """The secrets of households, made where they have none (yet, or any more): for the leaves from `size` on."""
     there = await queries.secrets_of(session, household_ids)
-    made = {each: secrets.token_bytes(SECRET_BYTES) for each in household_ids if each not in there}
+    made = {
+        each: queries.HouseholdSecret(secrets.token_bytes(SECRET_BYTES), size)
+        for each in household_ids
+        if each not in there
+    }
     await queries.add_secrets(session, made)
-    return there | made
+    return {household_id: each.secret for household_id, each in (there | made).items()}
 
 
 async def _store(session: WriteSession, store: TileStore, growth: _Growth, city_id: int) -> None:

@@ -153,7 +153,7 @@ class _Rows:
 class _Sides:
     journals: Mapping[UUID, LoggedJournal]
     records: Mapping[tuple[UUID, int], str]
-    secrets: Mapping[int, bytes]
+    secrets: Mapping[int, log_queries.HouseholdSecret]
     forgotten: set[int]
 
 
@@ -163,14 +163,14 @@ def _compare_side(found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes)
     record = sides.records.get((row.journal_id, row.household_id))
     if journal is None or record is None:
         found.fault(row.household_id, f"leaf {row.leaf}: the journal {row.journal_id} has no posting of this household")
-    elif row.household_id not in sides.secrets:
+    elif (secret := sides.secrets.get(row.household_id)) is None or not secret.opens(row.leaf):
         found.erased += 1
         if row.household_id not in sides.forgotten:
             found.fault(
                 row.household_id, f"leaf {row.leaf}: the household's secret is gone, and no act says that it was erased"
             )
     else:
-        (made,) = journal_entries(row.leaf, journal, [(row.household_id, record)], sides.secrets)
+        (made,) = journal_entries(row.leaf, journal, [(row.household_id, record)], {row.household_id: secret.secret})
         if made != entry:
             found.fault(
                 row.household_id,

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from carbon_bank import worker
-from carbon_bank.audit import files_service, log_service
+from carbon_bank.audit import erasure_service, files_service, log_service
 from carbon_bank.audit.log_keys import LogKeys
-from carbon_bank.cli.runtime import City, run, settings_and_logs
+from carbon_bank.cli.runtime import City, acting, run, settings_and_logs
+from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
+from carbon_bank.identity.permissions import Permission
 from carbon_bank.registry import service as registry
 from carbon_bank.settings import Settings
 
@@ -62,6 +64,28 @@ def checkpoint(city: City) -> None:
             return await log_service.served_checkpoint(session, city)
 
     print(run(step).decode(), end="")
+
+
+@app.command()
+def forget(
+    city: City,
+    household: Annotated[str, typer.Option(help="The household's number.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays on the trail.")],
+    login: Annotated[str, typer.Option("--as", help="Login of the privacy officer who does this.")],
+) -> None:
+    """Make what the log has of a household meaningless, for good. Its account has to be closed."""
+
+    async def step(database: Database, settings: Settings) -> None:
+        async with database.write() as session:
+            found = await registry.find_city(session, city)
+            assert found.id is not None
+            actor = await acting(session, login, Permission.PRIVACY_ERASE)
+            one = await registry.find_household(session, found.id, household)
+            assert one.id is not None
+            await erasure_service.forget(session, actor, clock.now(), one.id, reason)
+
+    run(step)
+    print(f"What the log has of household {household} cannot be opened any more.")
 
 
 @app.command()

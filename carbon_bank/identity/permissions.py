@@ -29,6 +29,7 @@ class Permission(StrEnum):
     POLICY_APPROVE = "policy.approve"
     POLICY_PREPARE = "policy.prepare"
     POLICY_READ = "policy.read"
+    PRIVACY_ERASE = "privacy.erase"
     READINGS_READ = "readings.read"
     READINGS_REVIEW = "readings.review"
     READINGS_WRITE = "readings.write"
@@ -151,6 +152,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         {
             P.AUDIT_EXPORT_NUMBERS,
             P.CITY_READ,
+            P.PRIVACY_ERASE,
             P.REWARDS_READ,
         }
     ),

@@ -30,6 +30,7 @@ class Act(StrEnum):
     DISTRICT_ADDED = "district.added"
     HOUSEHOLD_ADDED = "household.added"
     INBOX_PREFERENCE_SET = "inbox.preference_set"
+    LOG_HOUSEHOLD_FORGOTTEN = "log.household_forgotten"
     METER_ADDED = "meter.added"
     OBJECTION_ANSWERED = "objection.answered"
     OBJECTION_RAISED = "objection.raised"
