@@ -10,8 +10,18 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from carbon_bank import __version__, health, worker
-from carbon_bank.audit import erasure_api, export_api, finding_api, log_api, receipt_api, replay_api, sample_api
+from carbon_bank.audit import (
+    erasure_api,
+    export_api,
+    finding_api,
+    log_api,
+    receipt_api,
+    replay_api,
+    sample_api,
+    trail_api,
+)
 from carbon_bank.foundation import problems
+from carbon_bank.foundation.clients import read_networks
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.doors import Doors, Limit
 from carbon_bank.identity import api as identity
@@ -94,6 +104,7 @@ ROOMS = (
     finding_api,
     sample_api,
     replay_api,
+    trail_api,
 )
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
@@ -149,7 +160,8 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
         "/v1/payouts/{run_id}/return": small_files,
         "/v1/rewards/{reward_id}/vouchers": small_files,
     }
-    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads=uploads)
+    proxies = read_networks(settings.trusted_proxies or "")
+    app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads=uploads, trusted_proxies=proxies)
     problems.install(app)
     for room in ROOMS:
         app.include_router(room.router)

@@ -12,9 +12,10 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from carbon_bank.foundation.clients import read_networks
 from carbon_bank.foundation.errors import Fault, InvalidInput
 
 
@@ -32,6 +33,10 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="Port on which `serve` listens.")
     public_url: str = Field(
         "http://127.0.0.1:8000", description="Address under which clients reach the bank; the issuer of its tokens."
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Proxies whose X-Forwarded-For tells where a request comes from, as 10.0.0.0/8, 192.0.2.7. Unset: nobody's.",
     )
     signing_key_file: Path | None = Field(
         None, description="PEM file with the P-256 key that signs tokens. Unset: made once in the data folder."
@@ -86,6 +91,12 @@ class Settings(BaseSettings):
         description="Whether webhooks and requests to witnesses may go to this machine itself, also over plain HTTP: for tests and "
         "the demo.",
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str | None) -> str | None:
+        read_networks(text or "")
+        return text
 
     @classmethod
     def settings_customise_sources(

@@ -63,6 +63,7 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/audit/findings": P.AUDIT_READ,
     "GET /v1/audit/settlements/{settlement_id}/sample": P.AUDIT_READ,
     "GET /v1/audit/settlements/{settlement_id}/replay": P.AUDIT_READ,
+    "GET /v1/audit/trail": P.AUDIT_READ,
     "GET /v1/awards/{award_id}/explanation": P.AWARD_READ,
     "GET /v1/awards/{award_id}/leaves": P.AWARD_READ,
     "GET /v1/budgets": P.LEDGER_READ,

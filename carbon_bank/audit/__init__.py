@@ -7,8 +7,12 @@ entries. A *receipt* proves that an entry is in the log; a *witness* is another 
 
 A *replay* computes a settlement once more from what it read, and compares everything that stands of it: each *difference* is a
 column of a row, with what stands and what was recomputed (docs/replay.md).
+A *finding* is a place to look at, of one of a few *kinds*. A *sample* is some awards of a settlement that follow from the log's
+root and the auditor's *nonce*; its *working papers* are filled in and evaluated.
 
 What always holds:
+- nothing here changes what it looks at;
+- what decides a finding or a sample is whole numbers and fractions, and the same inputs give the same outcome anywhere;
 - an entry has no personal data outside a commitment;
 - whoever has two checkpoints can be shown that the later tree begins with the earlier one;
 - what is malformed is refused, never mended;

@@ -11,6 +11,7 @@ from carbon_bank.cli import (
     audit_log,
     audit_replay,
     audit_sample,
+    audit_trail,
     audit_verify,
     audit_witness,
 )
@@ -24,3 +25,4 @@ app.command("verify")(audit_verify.verify)
 app.add_typer(audit_cosigners.app, name="cosigners", help="The witnesses that a city asks to sign its checkpoints.")
 app.add_typer(audit_log.app, name="log", help="The transparency log: seal it, its keys, its checkpoint, its files.")
 app.add_typer(audit_witness.app, name="witness", help="Be a witness of a log, on a machine that the city does not own.")
+app.command("trail")(audit_trail.trail)

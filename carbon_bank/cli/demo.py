@@ -146,4 +146,4 @@ def _serve(settings: Settings, url: str, made: Demo) -> None:
         f"-d password={stages.PASSWORD}\n",
         flush=True,
     )
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False, proxy_headers=False)

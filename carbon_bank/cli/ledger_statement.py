@@ -41,6 +41,7 @@ def statement(
         Literal["csv", "pdf"] | None, typer.Option("--format", help="Left out: a table in the terminal.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write. Left out: CSV is printed.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why you look; the trail keeps it.")] = None,
 ) -> None:
     """What a household owned before and after some days, and each posting between, in the household's language."""
     if form == "pdf" and out is None:
@@ -55,7 +56,10 @@ def statement(
             assert found.id is not None
             language = await inbox.language_of_household(session, found.id, None, Language(settings.language))
             first, last = (day.date() if day else None for day in (from_, to))
-            return await service.read_statement(session, actor, clock.now(), found.id, first, last, language), language
+            read = await service.read_statement(session, actor, clock.now(), found.id, first, last, language)
+        async with database.write() as session:
+            service.note_reading(session, actor, clock.now(), found.id, f"statement.{form or 'table'}", reason)
+        return read, language
 
     told, language = run(step)
     if form is None:

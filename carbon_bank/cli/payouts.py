@@ -86,14 +86,19 @@ def approve(
 
 
 @app.command()
-def file(number: Number, to: Annotated[Path, typer.Argument(help="Where to write it.")], login: As) -> None:
+def file(
+    number: Number,
+    to: Annotated[Path, typer.Argument(help="Where to write it.")],
+    login: As,
+    reason: Annotated[str | None, typer.Option(help="Why, where it is not the first time.")] = None,
+) -> None:
     """Write the approved file, for the bank. From the first time on the run counts as sent."""
 
     async def step(database: Database, settings: Settings) -> PayoutFile:
         async with database.write() as session:
             actor = await acting(session, login, Permission.PAYOUT_PREPARE)
             sealer = worker.sealer_of(settings)
-            made = await payout_service.hand_out(session, actor, clock.now(), sealer, number)
+            made = await payout_service.hand_out(session, actor, clock.now(), sealer, number, reason)
             to.write_bytes(made.content)
             return made
 

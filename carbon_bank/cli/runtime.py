@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, TypeVar
 
 import psycopg
+import structlog
 import typer
 from psycopg import sql
 from rich.console import Console
@@ -99,6 +100,7 @@ async def acting(session: ReadSession, login: str, permission: Permission) -> Ac
     """
     actor = await identity.person_acting(session, login)
     actor.require(permission)
+    structlog.contextvars.bind_contextvars(role=actor.role_names)
     return actor
 
 

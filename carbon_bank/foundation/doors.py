@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carbon_bank.foundation import problems
+from carbon_bank.foundation.clients import Network, client_address
 from carbon_bank.foundation.errors import TooLarge
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -45,11 +46,18 @@ class Doors:
     """ASGI middleware around the whole app.
 
     Args: body_bytes_max: a larger request body is refused with 413 before it is read whole. uploads: paths to which files are
-          sent, and what they may hold.
+          sent, and what they may hold. trusted_proxies: whose X-Forwarded-For is believed.
     """
 
-    def __init__(self, app: ASGIApp, body_bytes_max: int, uploads: Mapping[str, Limit] | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        body_bytes_max: int,
+        uploads: Mapping[str, Limit] | None = None,
+        trusted_proxies: Sequence[Network] = (),
+    ) -> None:
         self.app = app
+        self.trusted_proxies = trusted_proxies
         self.limit = Limit(body_bytes_max, "CARBON_BANK_BODY_BYTES_MAX")
         self.uploads = [(_pattern(path), limit) for path, limit in (uploads or {}).items()]
 
@@ -61,7 +69,8 @@ class Doors:
         given = sent.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        address = client_address(scope, self.trusted_proxies)
+        structlog.contextvars.bind_contextvars(request_id=request_id, client_address=address)
         state: MutableMapping[str, Any] = {"status": 500, "answered": False, "started": time.perf_counter()}
 
         async def send_marked(message: Message) -> None:
@@ -90,6 +99,7 @@ class Doors:
             await problems.unexpected()(scope, receive, send_marked)
         finally:
             self._log(scope, state)
+            structlog.contextvars.clear_contextvars()  # or who calls it in this process would go on in its name
 
     def _log(self, scope: Scope, state: MutableMapping[str, Any]) -> None:
         route = scope.get("route")

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+
+
+def _without_addresses(logger: Any, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Where a request came from is for the trail."""
+    event.pop("client_address", None)
+    return event
 
 
 def configure(form: str, level: str) -> None:
     """Send log lines to standard error, as JSON or for a person's eyes."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _without_addresses,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import ReadSession, WriteSession
@@ -31,3 +31,7 @@ async def now() -> datetime:
 Reading = Annotated[ReadSession, Depends(_read, scope="function")]
 Writing = Annotated[WriteSession, Depends(_write, scope="function")]
 Now = Annotated[datetime, Depends(now)]
+ReadingReason = Annotated[
+    str | None,
+    Query(max_length=500, description="Why you look at somebody's data, or download them. The trail keeps it."),
+]

@@ -34,7 +34,7 @@ def allowed(permission: Permission) -> Callable[..., Awaitable[Actor]]:
                 "identity.no_token", "Send a token: `Authorization: Bearer ...`. Get one from /v1/token."
             )
         actor = tokens.read(request.app.state.keys, token.strip())
-        structlog.contextvars.bind_contextvars(by=actor.subject)
+        structlog.contextvars.bind_contextvars(by=actor.subject, role=actor.role_names)
         actor.require(permission)
         return actor
 

@@ -27,6 +27,11 @@ class Actor:
         return frozenset().union(*(ROLE_PERMISSIONS[role] for role in self.roles))
 
     @property
+    def role_names(self) -> str | None:
+        """As the trail tells them; null for the bank's own programs."""
+        return ",".join(sorted(self.roles)) or None
+
+    @property
     def person_id(self) -> int | None:
         return self._number_of("person")
 

@@ -21,7 +21,7 @@ from carbon_bank.programme.service import keep_policy, policy_on_record
 from carbon_bank.programme.tables import PolicyAdoption as PolicyAdoption
 from carbon_bank.programme.tables import StoredPolicy as StoredPolicy
 from carbon_bank.registry import service as registry
-from carbon_bank.trail.service import Act, record
+from carbon_bank.trail.service import Act, changes, record
 
 
 async def draft_policy(
@@ -53,9 +53,12 @@ async def change_draft(
     adoption = await _locked(session, actor, adoption_id)
     _require_state(adoption, "change", AdoptionState.DRAFT)
     await _require_place(session, adoption.city_id, now, policy, active_from)
+    was = await policy_on_record(session, adoption.policy_id)
+    before = {"policy_digest": was.digest, "active_from": adoption.active_from}
     adoption.policy_id = await keep_policy(session, actor, now, policy)
     adoption.active_from = active_from
-    _record(session, Act.POLICY_DRAFTED, actor, now, adoption, policy)
+    facts = changes(before, {"policy_digest": policy.digest, "active_from": active_from})
+    _record(session, Act.POLICY_DRAFTED, actor, now, adoption, policy, facts=facts)
     return adoption
 
 
@@ -227,13 +230,13 @@ def _record(
     adoption: PolicyAdoption,
     policy: Policy,
     reason: str | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> None:
-    facts: dict[str, Any] = {
+    told: dict[str, Any] = {
         "policy": policy.reference,
         "policy_digest": policy.digest,
         "active_from": str(adoption.active_from),
+        **(facts or {}),
     }
     subject = f"adoption:{adoption.id}"
-    record(
-        session, act, by=actor.subject, at=now, subject=subject, city_id=adoption.city_id, reason=reason, facts=facts
-    )
+    record(session, act, by=actor.subject, at=now, subject=subject, city_id=adoption.city_id, reason=reason, facts=told)

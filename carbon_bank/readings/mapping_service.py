@@ -14,7 +14,7 @@ from carbon_bank.readings.formats.mapping import parse_mapping
 from carbon_bank.readings.mapping_tables import SavedMapping as SavedMapping
 from carbon_bank.registry import service as registry
 from carbon_bank.registry.service import UtilityPlace
-from carbon_bank.trail.service import Act, record
+from carbon_bank.trail.service import Act, changes, record
 
 NAME = "[a-z][a-z0-9-]{1,60}"
 
@@ -54,6 +54,7 @@ async def save(
         at=now,
         subject=f"reading_mapping:{place.utility_id}/{name}/{made.version}",
         city_id=place.city_id,
+        facts=changes({"text": before.text} if before else {}, {"text": text}),
     )
     return made
 

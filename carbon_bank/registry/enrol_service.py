@@ -20,7 +20,7 @@ from carbon_bank.registry import queries
 from carbon_bank.registry.rules import check_city
 from carbon_bank.registry.service import find_district, get_household, utility_with_code
 from carbon_bank.registry.tables import City, District, Household, Meter, Tenure, Utility
-from carbon_bank.trail.service import Act, record
+from carbon_bank.trail.service import Act, changes, record
 
 
 async def add_city(
@@ -210,7 +210,9 @@ async def end_tenure(session: WriteSession, actor: Actor, now: datetime, tenure_
             "registry.tenure_order", f"The tenure starts on {tenure.starts_on}; it can end from the day after."
         )
     tenure.ends_on, tenure.ended_at = ends_on, await recording_moment(session, tenure.city_id)
-    record(session, Act.TENURE_ENDED, by=actor.subject, at=now, subject=f"tenure:{tenure_id}", city_id=tenure.city_id)
+    facts = changes({"ends_on": None}, {"ends_on": ends_on})
+    subject, city_id = f"tenure:{tenure_id}", tenure.city_id
+    record(session, Act.TENURE_ENDED, by=actor.subject, at=now, subject=subject, city_id=city_id, facts=facts)
     return tenure
 
 

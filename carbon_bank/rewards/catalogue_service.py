@@ -21,7 +21,7 @@ from carbon_bank.rewards import catalogue_queries as queries
 from carbon_bank.rewards.catalogue_tables import Reward as Reward
 from carbon_bank.rewards.channels import Channel
 from carbon_bank.rewards.offer import Offer, check_offer
-from carbon_bank.trail.service import Act, record
+from carbon_bank.trail.service import Act, changes, record
 
 STATES = ("draft", "active", "ended")
 
@@ -56,10 +56,12 @@ async def change(session: WriteSession, actor: Actor, now: datetime, reward_id: 
     """
     row = await _locked(session, actor, reward_id)
     _check_state(row, "draft", "changed", "End it, and draft another")
-    for name, value in (await _columns(session, actor, offer)).items():
+    columns = await _columns(session, actor, offer)
+    facts = changes({name: getattr(row, name) for name in columns}, columns)
+    for name, value in columns.items():
         setattr(row, name, value)
     row.prepared_by, row.prepared_at = actor.subject, now
-    _record(session, Act.REWARD_CHANGED, actor, now, row)
+    _record(session, Act.REWARD_CHANGED, actor, now, row, facts)
     await session.flush()
     return row
 

@@ -21,7 +21,7 @@ from carbon_bank.rewards.catalogue_service import offer_of, unknown
 from carbon_bank.rewards.offer import amount_within
 from carbon_bank.rewards.payout_tables import PayoutChoice as PayoutChoice
 from carbon_bank.rewards.redemption_service import Asked, Redemption, redeem
-from carbon_bank.trail.service import Act, record
+from carbon_bank.trail.service import Act, changes, record
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ async def put(
             f"Reward {reward_id} takes {least} points at least. Choose as many, or more.",
             {"points_least": least},
         )
+    before = await queries.find(session, actor.of_household())
+    facts = changes(_chosen(before), {"reward_id": reward_id, "points_least": wanted})
     row = PayoutChoice(
         household_id=actor.of_household(),
         city_id=actor.of_city(),
@@ -69,7 +71,7 @@ async def put(
         changed_by=actor.subject,
     )
     await queries.put(session, row)
-    _record(session, actor, now, {"reward_id": reward_id, "points_least": wanted})
+    _record(session, actor, now, {"reward_id": reward_id, "points_least": wanted} | facts)
     return row
 
 
@@ -83,9 +85,10 @@ async def get(session: ReadSession, actor: Actor) -> PayoutChoice:
 
 async def remove(session: WriteSession, actor: Actor, now: datetime) -> None:
     """Raises: NotFound `rewards.no_choice` (404)."""
-    if not await queries.remove(session, actor.of_household()):
+    before = await queries.find(session, actor.of_household())
+    if before is None or not await queries.remove(session, actor.of_household()):
         raise _none()
-    _record(session, actor, now, {"reward_id": None})
+    _record(session, actor, now, {"reward_id": None} | changes(_chosen(before), {}))
 
 
 async def next_chosen(session: ReadSession, city_id: int, after: int, limit: int) -> tuple[int | None, list[Due]]:
@@ -144,6 +147,10 @@ async def pay_out(
 async def cities(session: ReadSession) -> Sequence[int]:
     """The cities that give rewards."""
     return await catalogue_queries.cities_with_terms(session)
+
+
+def _chosen(row: PayoutChoice | None) -> dict[str, int]:
+    return {} if row is None else {"reward_id": row.reward_id, "points_least": row.points_least}
 
 
 def _none() -> NotFound:

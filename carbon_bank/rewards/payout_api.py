@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.errors import Fault
 from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
@@ -168,9 +168,11 @@ async def withdraw(run_id: RunId, why: Withdraw, session: Writing, now: Now, act
     response_class=Response,
     responses={200: {"content": {"text/csv": FILE, "application/xml": FILE}}},
 )
-async def hand_out(run_id: RunId, request: Request, session: Writing, now: Now, actor: Preparer) -> Response:
-    """From the first time on the run counts as sent. Each time is recorded."""
-    file = await service.hand_out(session, actor, now, request.app.state.sealer, run_id)
+async def hand_out(
+    run_id: RunId, request: Request, session: Writing, now: Now, actor: Preparer, reason: ReadingReason = None
+) -> Response:
+    """From the first time on the run counts as sent. Each time is recorded: say why, where it is not the first."""
+    file = await service.hand_out(session, actor, now, request.app.state.sealer, run_id, reason)
     name = f"payout-{run_id}.{'csv' if file.form == 'csv' else 'xml'}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(file.content, media_type=_MEDIA_TYPES[file.form], headers=headers)

@@ -123,7 +123,9 @@ async def withdraw(session: WriteSession, actor: Actor, now: datetime, run_id: i
     return run
 
 
-async def hand_out(session: WriteSession, actor: Actor, now: datetime, sealer: Sealer, run_id: int) -> PayoutFile:
+async def hand_out(
+    session: WriteSession, actor: Actor, now: datetime, sealer: Sealer, run_id: int, reason: str | None = None
+) -> PayoutFile:
     """The approved file, for the bank. Each time it is handed out stands on the trail.
 
     Raises: NotFound `rewards.unknown_payout` (404); Conflict `rewards.payout_state`, `rewards.payout_changed` (409).
@@ -146,7 +148,7 @@ async def hand_out(session: WriteSession, actor: Actor, now: datetime, sealer: S
     if run.state == "approved":
         run.state, run.sent_at = "sent", now
         await session.flush()
-    _record(session, Act.PAYOUT_DOWNLOADED, actor, now, run, {"form": form, "sha256": digest})
+    _record(session, Act.PAYOUT_DOWNLOADED, actor, now, run, {"form": form, "sha256": digest}, reason)
     return PayoutFile(form, content)
 
 

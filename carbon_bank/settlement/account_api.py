@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import service as ledger
 from carbon_bank.registry import service as registry
+from carbon_bank.settlement.statement_service import note_reading
 
 router = APIRouter(prefix="/v1/households/{household_id}", tags=["ledger"])
 
@@ -84,27 +85,39 @@ class Balance(BaseModel):
 async def get_balance(
     household_id: Id,
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     day: date,
     by: Annotated[
         ledger.Clock, Query(description="The month that postings belong to, or when they were made.")
     ] = "effective",
+    reason: ReadingReason = None,
 ) -> Balance:
     await registry.get_household(session, actor, household_id)
     city = await registry.get_city(session, actor.of_city())
     end_of_day = clock.day_begins(min(day, date.max - timedelta(days=2)) + timedelta(days=1), city.time_zone)
     points = await ledger.balance_as_of(session, household_id, day, by, end_of_day)
+    note_reading(trail, actor, now, household_id, "balance", reason)
     return Balance(household_id=household_id, day=day, by=by, points=points)
 
 
 @router.get("/postings", summary="A household's postings, the newest first")
 async def list_postings(
-    household_id: Id, session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
+    household_id: Id,
+    session: Reading,
+    trail: Writing,
+    now: Now,
+    actor: Reader,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[PostingRead]:
     await registry.get_household(session, actor, household_id)
     key = read_cursor(cursor, (int,))
     rows = await ledger.statement(session, household_id, int(key[0]) if key else None, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.seq])
+    note_reading(trail, actor, now, household_id, "postings", reason)
     return Page(items=[PostingRead.model_validate(item) for item in items], next=following)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from carbon_bank.foundation.web import Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
@@ -126,15 +126,20 @@ class ExplanationRead(BaseModel):
 async def get_explanation(
     award_id: Annotated[str, Path(max_length=60, examples=["12-3456-electricity"])],
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     language: Annotated[Language, Query(description="Of the sentences.")] = "en",
+    reason: ReadingReason = None,
 ) -> ExplanationRead:
     """A household sees its own awards of posted settlements, the city's staff all of its city.
 
     The steps are not a copy: they are made anew, by the law and from the readings that the settlement read, and compared
-    with what it stored.
+    with what it stored. The trail says who of the staff looked, and why.
     """
-    return ExplanationRead.of(await service.explain_award(session, actor, AwardId.parse(award_id)), language)
+    explained = await service.explain_award(session, actor, AwardId.parse(award_id))
+    service.note_reading(trail, actor, now, explained, reason)
+    return ExplanationRead.of(explained, language)
 
 
 def _reading(history: ReadingHistory) -> ReadingRead:

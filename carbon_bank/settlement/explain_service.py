@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
 from carbon_bank.foundation.calendar import first_day
-from carbon_bank.foundation.database import ReadSession
+from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import service as ledger
@@ -25,6 +26,7 @@ from carbon_bank.settlement.award_id import AwardId, unknown_award
 from carbon_bank.settlement.compute_service import Plan
 from carbon_bank.settlement.states import SettlementState
 from carbon_bank.settlement.tables import Award, AwardReview, Settlement
+from carbon_bank.trail.service import Act, record
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,15 @@ async def postings_of(session: ReadSession, actor: Actor, award_id: AwardId) -> 
     await _visible(session, actor, award_id)
     found = await ledger.postings_of_award(session, award_id.household_id, award_id.settlement_id, award_id.commodity)
     return [posting for posting, _ in found]
+
+
+def note_reading(
+    session: WriteSession, actor: Actor, now: datetime, explained: ExplainedAward, reason: str | None
+) -> None:
+    """Record that the city's staff looked at a household's readings and award. A household's own look is its own."""
+    if explained.for_staff:
+        subject, city_id = f"award:{explained.award_id}", explained.settlement.city_id
+        record(session, Act.EXPLANATION_READ, by=actor.subject, at=now, subject=subject, city_id=city_id, reason=reason)
 
 
 async def _visible(session: ReadSession, actor: Actor, award_id: AwardId) -> tuple[Settlement, Award]:

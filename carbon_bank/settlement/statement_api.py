@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from carbon_bank.foundation.database import Database
-from carbon_bank.foundation.web import Now
+from carbon_bank.foundation.web import Now, ReadingReason
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
@@ -100,7 +100,7 @@ class Asked:
         Header(alias="Accept-Language", max_length=500, description="Where the household has chosen no language."),
     ] = None
 
-    async def answer(self, actor: Actor, household_id: int) -> StatementRead | Response:
+    async def answer(self, actor: Actor, household_id: int, reason: str | None = None) -> StatementRead | Response:
         """The transaction ends before the file is written: a PDF takes a while, and a thread."""
         database: Database = self.request.app.state.database
         default: Language = self.request.app.state.language
@@ -109,6 +109,9 @@ class Asked:
             found = await service.read_statement(
                 session, actor, self.now, household_id, self.first, self.last, language
             )
+        if actor.household_id != household_id:
+            async with database.write() as session:
+                service.note_reading(session, actor, self.now, household_id, f"statement.{self.form}", reason)
         if self.form == "json":
             return StatementRead.of(found, language)
         name = f"statement-{found.head.first_day}-{found.head.last_day}.{self.form}"
@@ -142,6 +145,8 @@ async def get_own(actor: Member, wanted: Wanted) -> StatementRead | Response:
     response_model=StatementRead,
     responses=FILES,
 )
-async def get_of_household(household_id: Id, actor: Reader, wanted: Wanted) -> StatementRead | Response:
-    """As the household gets it, in its language."""
-    return await wanted.answer(actor, household_id)
+async def get_of_household(
+    household_id: Id, actor: Reader, wanted: Wanted, reason: ReadingReason = None
+) -> StatementRead | Response:
+    """As the household gets it, in its language. The trail says who looked, and why."""
+    return await wanted.answer(actor, household_id, reason)

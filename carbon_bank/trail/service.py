@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
-from carbon_bank.foundation.database import WriteSession
-from carbon_bank.trail.tables import TrailEntry
+from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.trail import queries
+from carbon_bank.trail.queries import Wanted as Wanted
+from carbon_bank.trail.tables import TrailEntry as TrailEntry
+
+HOUSEHOLD = "household"
+"""The role whose bearers act for themselves: where they came from is nobody's business."""
+SHOWN_MAX = 100
+"""Characters of a value that is told as it is; of a longer one its digest."""
 
 
 class Act(StrEnum):
     """Everything that is recorded, `subject.action`, in alphabetical order."""
 
     ACCOUNT_CLOSED = "account.closed"
+    ACCOUNT_READ = "account.read"
     ADJUSTMENT_APPROVED = "adjustment.approved"
     ADJUSTMENT_PREPARED = "adjustment.prepared"
     ADJUSTMENT_REJECTED = "adjustment.rejected"
@@ -28,6 +39,7 @@ class Act(StrEnum):
     CITY_ADDED = "city.added"
     CLIENT_ADDED = "client.added"
     DISTRICT_ADDED = "district.added"
+    EXPLANATION_READ = "explanation.read"
     HOUSEHOLD_ADDED = "household.added"
     INBOX_PREFERENCE_SET = "inbox.preference_set"
     LOG_HOUSEHOLD_FORGOTTEN = "log.household_forgotten"
@@ -113,16 +125,47 @@ def record(
 
     Args: by: the actor's subject. subject: what it was done to, as `settlement:12`. facts: numbers and names, nothing personal.
     """
-    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    bound = structlog.contextvars.get_contextvars()
+    role = bound.get("role")
     session.add(
         TrailEntry(
             at=at,
             city_id=city_id,
             by=by,
+            role=role,
+            client=None if role == HOUSEHOLD else bound.get("client_address"),
             act=act.value,
             subject=subject,
             reason=reason,
-            request_id=request_id,
+            request_id=bound.get("request_id"),
             facts=facts or {},
         )
     )
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of an act that changes a thing: what is different, as it was `before` and is `after`.
+
+    Numbers and short text are told as they are, all else by the SHA-256 of its JSON (sorted keys, no white space).
+    """
+    differs = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return {
+        "before": {name: _told(before[name]) for name in differs if name in before},
+        "after": {name: _told(after[name]) for name in differs if name in after},
+    }
+
+
+def _told(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if not isinstance(value, dict | list) and len(str(value)) <= SHOWN_MAX:
+        return str(value)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+async def listed(
+    session: ReadSession, city_id: int, wanted: Wanted, before: int | None, limit: int
+) -> Sequence[TrailEntry]:
+    """The acts of a city, the newest first. Args: before: the id of the last one that was seen."""
+    return await queries.listed(session, city_id, wanted, before, limit)

@@ -11,14 +11,22 @@ from carbon_bank.foundation.tables import Moment, document, identity_key, instan
 
 
 class TrailEntry(SQLModel, table=True):
+    """`by` in the office of `role`; null: a program of the bank's own. `client`: the address that a request came from, of those
+    who act for others."""
+
     __tablename__ = "trail"
-    __table_args__ = (Index("trail_city_id_made_in_id_idx", "city_id", "made_in", "id"),)
+    __table_args__ = (
+        Index("trail_city_id_made_in_id_idx", "city_id", "made_in", "id"),
+        Index("trail_newest_idx", "city_id", "id"),
+    )
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
 
     id: int | None = identity_key()
     at: Moment = instant(index=True)
     city_id: int | None = reference("city.id", null=True)
     by: str = words()
+    role: str | None = words(default=None)
+    client: str | None = words(default=None)
     act: str = words()
     subject: str = words(index=True)
     reason: str | None = words(default=None)

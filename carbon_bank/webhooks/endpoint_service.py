@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, NotFound, TooBusy
 from carbon_bank.foundation.sealed import Sealer
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Role
-from carbon_bank.trail.service import Act, record
+from carbon_bank.trail.service import Act, changes, record
 from carbon_bank.webhooks import delivery_queries, queries
 from carbon_bank.webhooks.events import Event, body_of, check_events
 from carbon_bank.webhooks.service import ask_to_deliver, public_id
@@ -70,7 +71,7 @@ async def register(
     )
     session.add(endpoint)
     await session.flush()
-    _record(session, Act.WEBHOOK_ENDPOINT_ADDED, actor, now, endpoint)
+    _record(session, Act.WEBHOOK_ENDPOINT_ADDED, actor, now, endpoint, after=_told(endpoint))
     return endpoint, secret
 
 
@@ -88,7 +89,7 @@ async def remove(session: WriteSession, actor: Actor, now: datetime, endpoint_id
     endpoint.removed_at, endpoint.secret, endpoint.former_secret, endpoint.former_until = now, None, None, None
     session.add(endpoint)
     await delivery_queries.end_waiting(session, now, endpoint_id, "the endpoint was removed")
-    _record(session, Act.WEBHOOK_ENDPOINT_REMOVED, actor, now, endpoint)
+    _record(session, Act.WEBHOOK_ENDPOINT_REMOVED, actor, now, endpoint, before=_told(endpoint))
     return endpoint
 
 
@@ -169,7 +170,22 @@ async def _own(session: WriteSession, actor: Actor, endpoint_id: int) -> Webhook
     return endpoint
 
 
-def _record(session: WriteSession, act: Act, actor: Actor, now: datetime, endpoint: WebhookEndpoint) -> None:
+def _told(endpoint: WebhookEndpoint) -> dict[str, Any]:
+    """In lists, of which the trail keeps digests: an address may hold a password of the one who gave it."""
+    return {"url": [endpoint.url], "events": endpoint.events}
+
+
+def _record(
+    session: WriteSession,
+    act: Act,
+    actor: Actor,
+    now: datetime,
+    endpoint: WebhookEndpoint,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
     subject = f"webhook_endpoint:{endpoint.id}"
-    facts = {"events": endpoint.events}
+    facts: dict[str, Any] = {"events": endpoint.events}
+    if before or after:
+        facts |= changes(before or {}, after or {})
     record(session, act, by=actor.subject, at=now, subject=subject, city_id=endpoint.city_id, facts=facts)

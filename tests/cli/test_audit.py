@@ -92,3 +92,14 @@ def test_a_sample_is_drawn_filled_in_and_evaluated(run: Run, town: HonestTown, t
     assert refusal(run(*drawn[:5], "--size", 8, "--out", "papers.csv")) == "audit.root_missing"
     assert refusal(run(*drawn, "--out", "papers.xlsx")) == "audit.file"
     assert refusal(run("sample")) == "audit.sample_asked"
+
+
+def test_the_trail_is_printed(run: Run, town: HonestTown) -> None:
+    shown = told(run("trail", "--city", "here", "--act", "settlement.approved"))
+    assert len(shown.splitlines()) == 1
+    assert "2024-07-22 12:00:00  settlement.approved  settlement:1" in shown, "by the city's clock"
+    assert told(run("trail", "--city", "there", "--act", "settlement.approved")) == ""
+    assert len(told(run("trail", "--city", "here", "--limit", 5)).splitlines()) == 5
+    assert told(run("trail", "--city", "here", "--subject", "settlement:1", "--to", "2024-07-21")) == ""
+    assert refusal(run("trail", "--city", "here", "--act", "city.sold")) == "audit.act"
+    assert refusal(run("trail", "--city", "here", "--from", "2024-02-01", "--to", "2024-01-01")) == "audit.days"
