@@ -200,10 +200,13 @@ async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Sour
 async def _secrets(session: WriteSession, household_ids: Sequence[int], size: int) -> dict[int, bytes]:
     """The secrets of households, made where they have none (yet, or any more): for the leaves from `size` on."""
     there = await queries.secrets_of(session, household_ids)
+    missing = [each for each in household_ids if each not in there]
+    chance = secrets.token_bytes(
+        SECRET_BYTES * len(missing)
+    )  # in one go: asking the system for each took longer than sealing
     made = {
-        each: queries.HouseholdSecret(secrets.token_bytes(SECRET_BYTES), size)
-        for each in household_ids
-        if each not in there
+        each: queries.HouseholdSecret(chance[place * SECRET_BYTES : (place + 1) * SECRET_BYTES], size)
+        for place, each in enumerate(missing)
     }
     await queries.add_secrets(session, made)
     return {household_id: each.secret for household_id, each in (there | made).items()}

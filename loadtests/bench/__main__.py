@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|replay|ledger|ledger-alone|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|replay|seal|ledger|ledger-alone|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadtests.bench import harness, ingest, ingest_api, ledger, post, replay, rules, settle
+from loadtests.bench import harness, ingest, ingest_api, ledger, post, replay, rules, seal, settle
 from loadtests.bench.harness import Bench
 
 SIZE, SIZE_OF_ALL = 20_000, 5_000
@@ -20,6 +20,7 @@ BENCHES: dict[str, type[Bench]] = {
     "rules": rules.Rules,
     "post": post.Post,
     "replay": replay.Replay,
+    "seal": seal.Seal,
     "ledger": ledger.Ledger,
     "ledger-alone": ledger.LedgerAlone,
 }
@@ -32,6 +33,7 @@ class Name(StrEnum):
     RULES = "rules"
     POST = "post"
     REPLAY = "replay"
+    SEAL = "seal"
     LEDGER = "ledger"
     LEDGER_ALONE = "ledger-alone"
     ALL = "all"
