@@ -18,6 +18,7 @@ What always holds:
 - what is malformed is refused, never mended;
 - a replay writes nothing, and trusts no sum that it can add up itself.
 
-Here are the law of the log (docs/transparency-log.md) and the witnesses that a city asks (docs/witness.md); nothing seals or
-serves one yet. The witness itself, a program for others, is `carbon_bank.witness`.
+Here are the law of the log and its sealing (docs/transparency-log.md), the witnesses that a city asks (docs/witness.md), verification
+(docs/verify.md), replay, export, findings and samples; docs/audit.md leads an auditor through them. The witness itself, a program for
+others, is `carbon_bank.witness`.
 """

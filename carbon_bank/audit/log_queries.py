@@ -80,7 +80,7 @@ async def tiles(session: ReadSession, city_id: int, wanted: Iterable[Tile]) -> d
 async def put_tiles(session: WriteSession, city_id: int, changed: Mapping[Tile, bytes]) -> None:
     """Store tiles; one that is there already grows."""
     statement = """
-        INSERT INTO log_tile (city_id, level, place, width, data) VALUES (%s, %s, %s, %s, %s)
+        INSERT INTO log_tile (city_id, level, place, width, data) VALUES (%s, %s, %s, %s, %b)
         ON CONFLICT (city_id, level, place) DO UPDATE SET width = excluded.width, data = excluded.data
     """
     rows = [(city_id, tile.level, tile.index, tile.width, data) for tile, data in changed.items()]
