@@ -21,6 +21,22 @@ ACTS = Path(__file__).with_name("0021_ledger_acts.sql")
 ACTS_BEFORE = Path(__file__).with_name("0011_ledger_acts.sql")
 
 
+# A stock lies in places, so that many who want the same reward need not wait for one row until another one's commit.
+STOCK = """
+CREATE TRIGGER reward_stock_kept BEFORE DELETE OR TRUNCATE ON reward_stock FOR EACH STATEMENT EXECUTE FUNCTION forbid_change();
+GRANT SELECT, INSERT ON reward_stock TO carbon_bank_app;
+GRANT UPDATE (stock, stocked) ON reward_stock TO carbon_bank_app;
+INSERT INTO reward_stock (reward_id, place, stock, stocked)
+SELECT id, place, share, share + CASE WHEN place = 1 THEN stocked - stock ELSE 0 END
+FROM reward CROSS JOIN generate_series(1, 8) AS place CROSS JOIN LATERAL (SELECT (stock + 8 - place) / 8 AS share) AS split
+WHERE stock IS NOT NULL AND state <> 'draft';
+"""
+STOCK_BEFORE = """
+UPDATE reward SET stock = coalesce((SELECT sum(stock) FROM reward_stock WHERE reward_id = reward.id), stocked);
+GRANT UPDATE (stock) ON reward TO carbon_bank_app;
+"""
+
+
 def upgrade() -> None:
     # Most journals take nothing back and belong to no settlement: they need no entry.
     op.drop_constraint(op.f('journal_reverses_key'), 'journal')
@@ -36,9 +52,29 @@ def upgrade() -> None:
     op.execute("ALTER TABLE account SET (fillfactor = 80)")
     op.execute("ALTER TABLE lot SET (fillfactor = 80)")
     op.execute(ACTS.read_text("utf-8"))
+    op.create_table('reward_stock',
+    sa.Column('reward_id', sa.BigInteger(), nullable=False),
+    sa.Column('place', sa.SmallInteger(), nullable=False),
+    sa.Column('stock', sa.BigInteger(), nullable=False),
+    sa.Column('stocked', sa.BigInteger(), nullable=False),
+    sa.CheckConstraint('stock BETWEEN 0 AND stocked', name=op.f('reward_stock_stock_check')),
+    sa.ForeignKeyConstraint(['reward_id'], ['reward.id'], name=op.f('reward_stock_reward_id_fkey'), ondelete='RESTRICT'),
+    sa.PrimaryKeyConstraint('reward_id', 'place', name=op.f('reward_stock_pkey'))
+    )
+    op.execute(STOCK)
+    op.drop_constraint(op.f('reward_stock_check'), 'reward')
+    op.drop_constraint(op.f('reward_stocked_check'), 'reward')
+    op.drop_column('reward', 'stock')
+    op.create_check_constraint(op.f('reward_stocked_check'), 'reward', "stocked >= 0 AND (stocked IS NULL OR channel <> 'voucher_pool')")
 
 
 def downgrade() -> None:
+    op.add_column('reward', sa.Column('stock', sa.BigInteger(), nullable=True))
+    op.execute(STOCK_BEFORE)
+    op.drop_constraint(op.f('reward_stocked_check'), 'reward')
+    op.create_check_constraint(op.f('reward_stocked_check'), 'reward', '(stock IS NULL) = (stocked IS NULL) AND stock <= stocked')
+    op.create_check_constraint(op.f('reward_stock_check'), 'reward', "stock >= 0 AND (stock IS NULL OR channel <> 'voucher_pool')")
+    op.drop_table('reward_stock')
     op.execute("DROP FUNCTION ledger_hold")
     op.execute("DROP FUNCTION ledger_end_hold")
     before = ACTS_BEFORE.read_text("utf-8")

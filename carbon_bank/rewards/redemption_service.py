@@ -22,6 +22,7 @@ from carbon_bank.rewards import (
     news_service,
     payout_queries,
     pickup_service,
+    stock_queries,
     terms_service,
     voucher_queries,
 )
@@ -89,7 +90,7 @@ async def redeem(session: WriteSession, now: datetime, sealer: Sealer, asked: As
     )
     await news_service.tell_requested(session, now, row, reward)
     await session.flush()
-    if reward.stock is not None and not await catalogue_queries.take_stock(session, asked.reward_id):
+    if reward.stocked is not None and not await stock_queries.take(session, asked.reward_id):
         raise _out_of_stock(reward)
     return row
 
