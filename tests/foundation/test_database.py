@@ -80,7 +80,6 @@ UPDATABLE = {
             "description",
         ),
         *(
-            "stock",
             "stocked",
             "per_month_max",
             "starts_on",
@@ -91,6 +90,7 @@ UPDATABLE = {
             "prepared_at",
         ),
     },
+    "reward_stock": {"stock", "stocked"},
     "reward_terms": {"approved_by", "approved_at"},
     "voucher": {"redemption_id", "given_at"},
     "webhook_delivery": {
