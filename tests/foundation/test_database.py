@@ -29,7 +29,7 @@ KEPT |= {
     "webhook_delivery",
     "webhook_endpoint",
 }
-KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_terms", "voucher"}
+KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_stock", "reward_terms", "voucher"}
 APPEND_ONLY |= {"log", "log_checkpoint", "log_cosignature", "log_leaf"}
 KEPT |= {"log_tile", "log_witness"}
 """Tables of which no row is ever removed."""
