@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|ledger|ledger-alone|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|ledger|ledger-alone|ledger-apart|all [--size N] [--rounds N]`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ BENCHES: dict[str, type[Bench]] = {
     "post": post.Post,
     "ledger": ledger.Ledger,
     "ledger-alone": ledger.LedgerAlone,
+    "ledger-apart": ledger.LedgerApart,
 }
 
 
@@ -32,6 +33,7 @@ class Name(StrEnum):
     POST = "post"
     LEDGER = "ledger"
     LEDGER_ALONE = "ledger-alone"
+    LEDGER_APART = "ledger-apart"
     ALL = "all"
 
 

@@ -2,7 +2,9 @@
 
 Ours: the statements of a redemption as the bank sends them, sent by pgbench, so that the same client drives both sides: the key
 of the request taken and looked up, points of one of the households set on hold and spent, one of a reward that everybody wants
-taken, the answer kept, commit. All under the application's role, with every trigger and check.
+taken, the answer kept, commit. All under the application's role, with every trigger and check. Hold and spending are the one act by
+which the bank carries out a reward that nobody has to do anything for; `ledger-apart` sends them one after the other, as for all
+others, in one transaction all the same.
 Limit: pgbench's standard script: an update each of an account, a teller and a branch, a look-up, a line of history, commit.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -64,6 +67,7 @@ class Ledger:
     goal: ClassVar[str] = ">= 1.0"
     by_speed: ClassVar[bool] = True
     clients: ClassVar[int] = 8
+    acts: ClassVar[tuple[str, ...]] = ("spend",)
 
     def __init__(self, bank: Bank, households: int) -> None:
         self._bank, self._households = bank, households
@@ -74,7 +78,7 @@ class Ledger:
         city.fill_registry(self._bank, self._households)
         with self._bank.unguarded() as owner:
             owner.execute(_FILL)
-        self._script.write_text(_script(self._households), "utf-8")
+        self._script.write_text(_script(self._households, self.acts), "utf-8")
         await self._pgbench("--initialize", "--quiet", f"--scale={SCALE if self._households >= SMALL else SCALE // 10}")
         self._bank.settle_down("account", "lot", "posting", "reward_stock")
         return self._each * self.clients
@@ -114,17 +118,21 @@ class LedgerAlone(Ledger):
     clients: ClassVar[int] = 1
 
 
-def _script(households: int) -> str:
+class LedgerApart(Ledger):
+    acts: ClassVar[tuple[str, ...]] = ("hold", "end_hold")
+
+
+def _script(households: int, acts: Sequence[str]) -> str:
     """A redemption as pgbench runs it, for one of the households at random."""
     key = "'key ' || :client_id || ' ' || :number"
+    taken = "\n".join(f"{_act(name)} \\gset" for name in acts)
     return f"""
 \\set household_id random(1, {households})
 \\set number random(1, 9000000000000000)
 BEGIN;
 SELECT pg_try_advisory_xact_lock(hashtextextended('kept_answer ' || :household_id || {key}, 0));
 SELECT * FROM kept_answer WHERE household_id = :household_id AND key = {key};
-{_act("hold")} \\gset
-{_act("end_hold")};
+{taken}
 INSERT INTO kept_answer (household_id, key, request_sha256, status, body, recorded_at)
 VALUES (:household_id, {key}, sha256(convert_to({key}, 'UTF8')), 201, '{{}}', now());
 {" ".join(TAKE.replace(":id", str(_REWARD)).split())};
@@ -134,10 +142,12 @@ COMMIT;
 
 def _act(name: str) -> str:
     """A statement of the ledger with what does not change written into it; pgbench knows the rest by the same `:name`."""
-    kind = "hold" if name == "hold" else "redemption"
+    kind = "redemption" if name == "end_hold" else "hold"
     text = STATEMENTS[name].replace(":journal_kind", f"'{kind}'").replace(":hold_id", ":seq")
-    text = text.replace("WITH", "WITH made AS MATERIALIZED (SELECT uuidv7() AS id),", 1)  # the bank makes it itself
-    text = text.replace(":journal", "(SELECT id FROM made)")
+    text = text.replace(
+        "WITH", "WITH made AS MATERIALIZED (SELECT uuidv7() AS id, uuidv7() AS next),", 1
+    )  # the bank makes it itself
+    text = text.replace(":journal", "(SELECT id FROM made)").replace(":spending", "(SELECT next FROM made)")
     for parameter, value in _GIVEN.items():
         text = text.replace(f":{parameter},", f"{value},").replace(f":{parameter})", f"{value})")
     return " ".join(text.split())
