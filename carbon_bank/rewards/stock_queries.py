@@ -11,16 +11,16 @@ from carbon_bank.rewards.catalogue_tables import RewardStock
 
 PLACES = 8
 _MOVE_ONE = """
-    UPDATE reward_stock SET stock = reward_stock.stock {change}
-    FROM (SELECT reward_id, place FROM reward_stock WHERE reward_id = :id AND {condition}
-          ORDER BY stock DESC LIMIT 1 FOR NO KEY UPDATE {skip}) AS found
-    WHERE reward_stock.reward_id = found.reward_id AND reward_stock.place = found.place
+    UPDATE reward_stock SET stock = stock {change}
+    WHERE reward_id = :id AND place = (
+        SELECT place FROM reward_stock WHERE reward_id = :id AND {condition} ORDER BY {order} LIMIT 1 FOR NO KEY UPDATE {skip})
 """
-TAKE = _MOVE_ONE.format(change="- 1", condition="stock > 0", skip="SKIP LOCKED")
+"""The place is looked for once, whatever the plan; a join might look for it again for each place."""
+TAKE = _MOVE_ONE.format(change="- 1", condition="stock > 0", order="stock DESC", skip="SKIP LOCKED")
 """From the fullest place that nobody else has at this moment."""
-TAKE_WAITING = _MOVE_ONE.format(change="- 1", condition="stock > 0", skip="")
-RETURN = _MOVE_ONE.format(change="+ 1", condition="stock < stocked", skip="SKIP LOCKED")
-RETURN_WAITING = _MOVE_ONE.format(change="+ 1", condition="stock < stocked", skip="")
+TAKE_WAITING = _MOVE_ONE.format(change="- 1", condition="stock > 0", order="place", skip="")
+"""In the order in which `lock` takes the places, so that nobody waits for each other in a circle."""
+RETURN = _MOVE_ONE.format(change="+ 1", condition="stock < stocked", order="stock DESC", skip="SKIP LOCKED")
 
 
 async def lay_out(session: WriteSession, reward_id: int, stocked: int) -> None:
@@ -40,9 +40,13 @@ async def take(session: WriteSession, reward_id: int) -> bool:
 
 
 async def put_back(session: WriteSession, reward_id: int) -> None:
-    """Return one that was taken; where a reward has no stock, nothing."""
+    """Return one that was taken; where a reward has no stock, nothing.
+
+    Where others have every place from which something is missing, wait for all of them: then one of them takes it for certain.
+    """
     if not await _moves(session, RETURN, reward_id):
-        await _moves(session, RETURN_WAITING, reward_id)
+        await lock(session, reward_id)
+        await _moves(session, RETURN, reward_id)
 
 
 async def lock(session: WriteSession, reward_id: int) -> int:
