@@ -19,8 +19,12 @@ _JOURNAL = """
     VALUES (:journal, :city_id, :journal_kind, :settlement_id, :by, :at, :household_id, :subject, :reason, :reverses)
 """
 _NOTHING = {"settlement_id": None, "household_id": None, "subject": None, "reason": None, "reverses": None}
+_AND_SPENDING = """,
+           (:spending, :city_id, 'redemption', :settlement_id, :by, :at, :household_id, :subject, :reason, :reverses)
+"""
 _CALLS = {
     "hold": "ledger_hold(:household_id, :journal, :points, :deadline_at, :today, :at)",
+    "spend": "ledger_hold(:household_id, :journal, :points, :deadline_at, :today, :at, :spending)",
     "end_hold": "ledger_end_hold(:household_id, :journal, :hold_id, :spent, :today, :at)",
     "grant": "ledger_grant(:household_id, :journal, :kind, :contra, :points, :expires_on, :today, :today, :at)",
     "claw": "ledger_claw(:household_id, :journal, :kind, :contra, :points, NULL, :debt_max, :today, :today, :at)",
@@ -29,7 +33,8 @@ _CALLS = {
 }
 _REVERSIBLE = "('award', 'restatement', 'adjustment', 'redemption')"
 STATEMENTS = {
-    name: f"WITH written AS ({_JOURNAL}) SELECT result.* FROM {call} AS result" for name, call in _CALLS.items()
+    name: f"WITH written AS ({_JOURNAL.rstrip()}{_AND_SPENDING if name == 'spend' else ''}) SELECT result.* FROM {call} AS result"
+    for name, call in _CALLS.items()
 }
 
 

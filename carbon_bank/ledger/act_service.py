@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -62,6 +62,22 @@ async def hold_points(
     """
     assert points > 0 and deadline_at > context.now
     return await _act(session, context, "hold", "hold", household_id, {"points": points, "deadline_at": deadline_at})
+
+
+async def spend_points(
+    session: WriteSession, context: Context, household_id: int, points: int, deadline_at: datetime
+) -> Moved:
+    """Set points aside and let them leave in the same moment: both postings and both journals, in one act.
+
+    The hold's id is the number before `seq` of the result, which tells of the redemption.
+
+    Raises: Conflict `ledger.insufficient`, `ledger.closed` (409); NotFound `ledger.unknown_account` (404).
+    """
+    assert points > 0 and deadline_at > context.now
+    spending = uuid7(context.now)
+    given = {"points": points, "deadline_at": deadline_at, "spending": spending}
+    moved = await _act(session, context, "spend", "hold", household_id, given)
+    return replace(moved, journal_id=spending)
 
 
 async def spend_hold(

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from carbon_bank.foundation.tables import Moment, big, instant, made_in, reference, words
@@ -46,19 +46,22 @@ class Journal(SQLModel, table=True):
         ),
         CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="reverses"),
         Index("journal_city_id_made_in_id_idx", "city_id", "made_in", "id"),
+        # Most journals have neither: those are in no index but the primary key's.
+        Index("journal_reverses_key", "reverses", unique=True, postgresql_where=text("reverses IS NOT NULL")),
+        Index("journal_settlement_id_idx", "settlement_id", postgresql_where=text("settlement_id IS NOT NULL")),
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
 
     id: UUID = Field(primary_key=True)
     city_id: int = big()
     kind: str = words()
-    settlement_id: int | None = big(default=None, index=True)
+    settlement_id: int | None = big(default=None)
     by: str = words()
     recorded_at: Moment = instant()
     household_id: int | None = big(default=None)
     subject: str | None = words(default=None)
     reason: str | None = words(default=None)
-    reverses: UUID | None = Field(default=None, unique=True)
+    reverses: UUID | None = None
     made_in: str | None = made_in()
 
 
@@ -129,8 +132,10 @@ class Lot(SQLModel, table=True):
             "lot_expiring_idx",
             "expires_on",
             "household_id",
-            postgresql_where=text("remaining > 0 AND expires_on IS NOT NULL"),
+            postgresql_where=text("is_left AND expires_on IS NOT NULL"),
         ),
+        # With room in each page for a row's next version, which then needs no new entries in the indexes.
+        {"postgresql_with": {"fillfactor": 80}},
     )
 
     household_id: int = big(primary_key=True)
@@ -138,6 +143,7 @@ class Lot(SQLModel, table=True):
     granted: int = big()
     remaining: int = big()
     expires_on: date | None = None
+    is_left: bool | None = Field(default=None, sa_column_args=[Computed("remaining > 0", persisted=True)])
 
 
 class LotUse(SQLModel, table=True):

@@ -52,18 +52,6 @@ async def vouchers_left(session: ReadSession, reward_ids: Sequence[int], today: 
     return dict((await session.exec(query)).all())
 
 
-async def take_stock(session: WriteSession, reward_id: int) -> bool:
-    """Take one of a reward that is active; false where none is left."""
-    done = await session.sql(
-        "UPDATE reward SET stock = stock - 1 WHERE id = :id AND state = 'active' AND stock > 0", {"id": reward_id}
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-async def return_stock(session: WriteSession, reward_id: int) -> None:
-    await session.sql("UPDATE reward SET stock = stock + 1 WHERE id = :id AND stock IS NOT NULL", {"id": reward_id})
-
-
 async def terms_in_force(session: ReadSession, city_id: int) -> RewardTerms | None:
     query = select(RewardTerms).where(col(RewardTerms.city_id) == city_id, col(RewardTerms.approved_at).is_not(None))
     latest = query.order_by(col(RewardTerms.approved_at).desc(), col(RewardTerms.id).desc()).limit(1)

@@ -18,6 +18,7 @@ from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.registry import service as registry
 from carbon_bank.rewards import catalogue_queries as queries
+from carbon_bank.rewards import stock_queries
 from carbon_bank.rewards.catalogue_tables import Reward as Reward
 from carbon_bank.rewards.channels import Channel
 from carbon_bank.rewards.offer import Offer, check_offer
@@ -73,7 +74,7 @@ async def activate(session: WriteSession, actor: Actor, now: datetime, reward_id
     """
     row = await _locked(session, actor, reward_id)
     _check_state(row, "draft", "activated", "Draft another")
-    row.state = "active"
+    await _leave_draft(session, row, "active")
     _record(session, Act.REWARD_ACTIVATED, actor, now, row)
     await session.flush()
     return row
@@ -87,6 +88,8 @@ async def end(session: WriteSession, actor: Actor, now: datetime, reward_id: int
     row = await _locked(session, actor, reward_id)
     if row.state == "ended":
         _check_state(row, "active", "ended", "There is nothing left to do")
+    if row.state == "draft":
+        await _leave_draft(session, row, "ended")
     row.state = "ended"
     _record(session, Act.REWARD_ENDED, actor, now, row)
     await session.flush()
@@ -99,18 +102,20 @@ async def add_stock(session: WriteSession, actor: Actor, now: datetime, reward_i
     Raises: NotFound `rewards.unknown_reward` (404); Conflict `rewards.no_stock`, `rewards.stock_short` (409).
     """
     row = await _locked(session, actor, reward_id)
-    if row.stock is None:
+    if row.stocked is None:
         kept = "its codes: import some" if row.channel == Channel.VOUCHER_POOL else "without end"
         raise Conflict("rewards.no_stock", f"The stock of reward {reward_id} is {kept}.")
-    if row.stock + change < 0:
+    left = row.stocked if row.state == "draft" else await stock_queries.lock(session, reward_id)
+    if left + change < 0:
         raise Conflict(
             "rewards.stock_short",
-            f"Reward {reward_id} has {row.stock} in stock, so that at most {row.stock} can be taken out.",
-            {"stock": row.stock},
+            f"Reward {reward_id} has {left} in stock, so that at most {left} can be taken out.",
+            {"stock": left},
         )
-    row.stock += change
-    row.stocked = (row.stocked or 0) + change
-    _record(session, Act.REWARD_STOCKED, actor, now, row, {"change": change, "stock": row.stock})
+    row.stocked += change
+    if row.state != "draft":
+        await stock_queries.spread(session, reward_id, left + change)
+    _record(session, Act.REWARD_STOCKED, actor, now, row, {"change": change, "stock": left + change})
     await session.flush()
     return row
 
@@ -141,18 +146,31 @@ async def stocks(session: ReadSession, actor: Actor, now: datetime, rewards: Seq
     """How many of each are left; null: there is no end of them."""
     city = await registry.get_city(session, actor.of_city())
     pools = [row.id or 0 for row in rewards if row.channel == Channel.VOUCHER_POOL]
-    left = await queries.vouchers_left(session, pools, clock.local_day(now, city.time_zone)) if pools else {}
-    return {
-        row.id or 0: left.get(row.id or 0, 0) if row.channel == Channel.VOUCHER_POOL else row.stock for row in rewards
-    }
+    codes = await queries.vouchers_left(session, pools, clock.local_day(now, city.time_zone)) if pools else {}
+    stocked = [row.id or 0 for row in rewards if row.stocked is not None and row.state != "draft"]
+    in_stock = await stock_queries.left(session, stocked) if stocked else {}
+
+    def left(row: Reward) -> int | None:
+        if row.channel == Channel.VOUCHER_POOL:
+            return codes.get(row.id or 0, 0)
+        return in_stock.get(row.id or 0, row.stocked)
+
+    return {row.id or 0: left(row) for row in rewards}
 
 
 def offer_of(row: Reward) -> Offer:
     """The law's view of a reward. Its partner is told by the number of the client."""
-    names = Offer.__dataclass_fields__.keys() - {"channel", "partner"}
+    names = Offer.__dataclass_fields__.keys() - {"channel", "partner", "stock"}
     given = {name: getattr(row, name) for name in names}
     partner = None if row.partner_id is None else str(row.partner_id)
-    return Offer(channel=Channel(row.channel), partner=partner, **given)
+    return Offer(channel=Channel(row.channel), partner=partner, stock=row.stocked, **given)
+
+
+async def _leave_draft(session: WriteSession, row: Reward, state: str) -> None:
+    """From now on its stock is counted, place by place."""
+    row.state = state
+    if row.stocked is not None:
+        await stock_queries.lay_out(session, row.id or 0, row.stocked)
 
 
 def unknown(reward_id: int) -> NotFound:
@@ -170,7 +188,7 @@ async def _columns(session: ReadSession, actor: Actor, offer: Offer) -> dict[str
     given = asdict(offer)
     partner = given.pop("partner")
     given["partner_id"] = None if partner is None else await identity.partner_client(session, actor.of_city(), partner)
-    return given | {"channel": offer.channel.value, "stocked": offer.stock}
+    return given | {"channel": offer.channel.value, "stocked": given.pop("stock")}
 
 
 async def _locked(session: WriteSession, actor: Actor, reward_id: int) -> Reward:

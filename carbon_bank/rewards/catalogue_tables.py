@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import SQLModel
 
-from carbon_bank.foundation.tables import Moment, big, document, identity_key, instant, reference, words
+from carbon_bank.foundation.tables import Moment, big, document, identity_key, instant, reference, small, words
 
 _PRICE = """
     CASE WHEN points IS NOT NULL THEN points > 0 AND points_least IS NULL AND points_most IS NULL AND points_step IS NULL
@@ -18,9 +18,8 @@ _PRICE = """
 
 
 class Reward(SQLModel, table=True):
-    """`points`: of one; or any amount from `points_least` to `points_most` in steps. `stock` null: there is no end of it.
-
-    `stocked`: what came into stock in all, so that the stock can be proved.
+    """`points`: of one; or any amount from `points_least` to `points_most` in steps. `stocked`: what came
+    into stock in all; null: there is no end of it.
     """
 
     __tablename__ = "reward"
@@ -32,8 +31,7 @@ class Reward(SQLModel, table=True):
         ),
         CheckConstraint("(partner_id IS NOT NULL) = (channel IN ('partner', 'pickup'))", name="partner"),
         CheckConstraint(_PRICE, name="price"),
-        CheckConstraint("(stock IS NULL) = (stocked IS NULL) AND stock <= stocked", name="stocked"),
-        CheckConstraint("stock >= 0 AND (stock IS NULL OR channel <> 'voucher_pool')", name="stock"),
+        CheckConstraint("stocked >= 0 AND (stocked IS NULL OR channel <> 'voucher_pool')", name="stocked"),
         CheckConstraint("per_month_max >= 1", name="per_month_max"),
         CheckConstraint("ends_on > starts_on", name="days"),
         CheckConstraint("deadline_days BETWEEN 1 AND 366", name="deadline_days"),
@@ -51,7 +49,6 @@ class Reward(SQLModel, table=True):
     points_step: int | None = big(default=None)
     name: dict[str, str] = document()
     description: dict[str, str] = document()
-    stock: int | None = big(default=None)
     stocked: int | None = big(default=None)
     per_month_max: int | None = None
     starts_on: date | None = None
@@ -60,6 +57,18 @@ class Reward(SQLModel, table=True):
     state: str = words(default="draft")
     prepared_by: str = words()
     prepared_at: Moment = instant()
+
+
+class RewardStock(SQLModel, table=True):
+    """A place in which a part of a reward's stock lies. All parts together are what came in, less what was taken."""
+
+    __tablename__ = "reward_stock"
+    __table_args__ = (CheckConstraint("stock BETWEEN 0 AND stocked", name="stock"),)
+
+    reward_id: int = reference("reward.id", primary_key=True)
+    place: int = small(primary_key=True)
+    stock: int = big()
+    stocked: int = big()
 
 
 class RewardTerms(SQLModel, table=True):

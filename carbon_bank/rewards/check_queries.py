@@ -21,13 +21,17 @@ CHECKS: Mapping[str, str] = {
             SELECT 1 FROM redemption WHERE redemption.household_id = hold.household_id AND redemption.hold_id = hold.hold_id)
     """,
     "stocks are what came in, less what was taken": """
-        SELECT NULL::bigint, 'reward ' || reward.id || ' shows ' || reward.stock || ' in stock; ' || reward.stocked
-               || ' came in, and ' || coalesce(taken.number, 0) || ' are taken'
+        SELECT NULL::bigint, 'reward ' || reward.id || ' shows ' || coalesce(laid.stock, 0) || ' in stock of '
+               || coalesce(laid.stocked, 0) || '; ' || reward.stocked || ' came in, and ' || coalesce(taken.number, 0)
+               || ' are taken'
         FROM reward LEFT JOIN (
+            SELECT reward_id, sum(stock) AS stock, sum(stocked) AS stocked FROM reward_stock GROUP BY reward_id
+        ) AS laid ON laid.reward_id = reward.id LEFT JOIN (
             SELECT reward_id, count(*) AS number FROM redemption
             WHERE state IN ('held', 'fulfilling', 'fulfilled') AND returned_at IS NULL GROUP BY reward_id
         ) AS taken ON taken.reward_id = reward.id
-        WHERE reward.stock <> reward.stocked - coalesce(taken.number, 0)
+        WHERE reward.stocked IS NOT NULL AND reward.state <> 'draft'
+          AND (laid.stocked IS DISTINCT FROM reward.stocked OR laid.stock <> reward.stocked - coalesce(taken.number, 0))
     """,
     "vouchers are given to fulfilled redemptions, one each": """
         SELECT redemption.household_id, 'redemption ' || redemption.id || ' of a voucher is ' || redemption.state || ' and has '

@@ -11,7 +11,7 @@ from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger.act_service import Context, spend_hold, void_hold
 from carbon_bank.registry import service as registry
-from carbon_bank.rewards import catalogue_queries, news_service
+from carbon_bank.rewards import news_service, stock_queries
 from carbon_bank.rewards import redemption_queries as queries
 from carbon_bank.rewards.catalogue_tables import Reward
 from carbon_bank.rewards.channels import Channel
@@ -90,8 +90,8 @@ async def give_back(
     )
     await news_service.tell_ended(session, now, row, one.reward)
     await session.flush()
-    if one.reward.stock is not None:
-        await catalogue_queries.return_stock(session, row.reward_id)
+    if one.reward.stocked is not None:
+        await stock_queries.put_back(session, row.reward_id)
     return row
 
 
@@ -102,7 +102,7 @@ async def mark_returned(
     row.returned_at, row.reason, row.reason_text = now, reason.value, words
     await session.flush()
     _record(session, Act.REDEMPTION_RETURNED, row, by, now, words, {})
-    await catalogue_queries.return_stock(session, row.reward_id)
+    await stock_queries.put_back(session, row.reward_id)
 
 
 async def taken_back(session: WriteSession, by: str, now: datetime, journal_id: UUID) -> None:

@@ -15,13 +15,14 @@ from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict, InvalidInput
 from carbon_bank.foundation.sealed import Sealer
-from carbon_bank.ledger.act_service import Context, hold_points, spend_hold
+from carbon_bank.ledger.act_service import Context, hold_points, spend_points
 from carbon_bank.registry import service as registry
 from carbon_bank.rewards import (
     catalogue_queries,
     news_service,
     payout_queries,
     pickup_service,
+    stock_queries,
     terms_service,
     voucher_queries,
 )
@@ -68,18 +69,12 @@ async def redeem(session: WriteSession, now: datetime, sealer: Sealer, asked: As
         await _check_account(session, asked.household_id)
     await queries.add(session, row)
     context = Context(asked.city_id, asked.by, now, today, subject=f"redemption:{row.id}")
-    held = await hold_points(session, context, asked.household_id, row.points, _hold_until(row, reward, now))
-    row.state, row.hold_id, row.held_at = RedemptionState.HELD, held.seq, now
+    await _set_aside(session, context, row, reward)
     await _check_month(session, row, reward, today, city.time_zone)
-    if reward.channel in AT_ONCE:
-        if reward.channel == Channel.VOUCHER_POOL and not await voucher_queries.give(
-            session, asked.reward_id, row.id or 0, today, now
-        ):
-            raise _out_of_stock(reward)
-        left = await spend_hold(session, context, asked.household_id, held.seq, row.points)
-        row.state, row.journal_id, row.ended_at, row.ended_by = (
-            RedemptionState.FULFILLED, left.journal_id, now, asked.by,
-        )  # fmt: skip
+    if reward.channel == Channel.VOUCHER_POOL and not await voucher_queries.give(
+        session, asked.reward_id, row.id or 0, today, now
+    ):
+        raise _out_of_stock(reward)
     if reward.channel == Channel.PICKUP:
         pickup_service.add_code(row, sealer, secrets.token_bytes(pickup_service.SECRET_BYTES))
     await session.flush()
@@ -95,7 +90,7 @@ async def redeem(session: WriteSession, now: datetime, sealer: Sealer, asked: As
     )
     await news_service.tell_requested(session, now, row, reward)
     await session.flush()
-    if reward.stock is not None and not await catalogue_queries.take_stock(session, asked.reward_id):
+    if reward.stocked is not None and not await stock_queries.take(session, asked.reward_id):
         raise _out_of_stock(reward)
     return row
 
@@ -141,6 +136,18 @@ def _described(asked: Asked, now: datetime, reward: Reward, terms: RewardTerms) 
     if reward.channel not in AT_ONCE:
         row.deadline_at = now + timedelta(days=reward.deadline_days or terms.claim_days)
     return row
+
+
+async def _set_aside(session: WriteSession, context: Context, row: Redemption, reward: Reward) -> None:
+    """Put the points on hold; where nobody has to do anything for it, they leave at once."""
+    until = _hold_until(row, reward, context.now)
+    if reward.channel in AT_ONCE:
+        left = await spend_points(session, context, row.household_id, row.points, until)
+        row.state, row.hold_id, row.held_at = RedemptionState.FULFILLED, left.seq - 1, context.now
+        row.journal_id, row.ended_at, row.ended_by = left.journal_id, context.now, context.by
+    else:
+        held = await hold_points(session, context, row.household_id, row.points, until)
+        row.state, row.hold_id, row.held_at = RedemptionState.HELD, held.seq, context.now
 
 
 def _hold_until(row: Redemption, reward: Reward, now: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench ingest|ingest-api|settle|rules|post|replay|seal|ledger|ledger-alone|all [--size N] [--rounds N]`."""
+"""`python -m loadtests.bench NAME|all [--size N] [--rounds N]`: NAME is a key of `BENCHES`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ BENCHES: dict[str, type[Bench]] = {
     "seal": seal.Seal,
     "ledger": ledger.Ledger,
     "ledger-alone": ledger.LedgerAlone,
+    "ledger-apart": ledger.LedgerApart,
 }
 
 
@@ -36,6 +37,7 @@ class Name(StrEnum):
     SEAL = "seal"
     LEDGER = "ledger"
     LEDGER_ALONE = "ledger-alone"
+    LEDGER_APART = "ledger-apart"
     ALL = "all"
 
 

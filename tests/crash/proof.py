@@ -17,7 +17,7 @@ OWNED = "SELECT household_id, available + held - debt FROM account"
 MOVED = """
     SELECT (SELECT count(*) FROM journal), (SELECT count(*) FROM posting), (SELECT count(*) FROM lot_use),
            (SELECT count(*) FROM hold), (SELECT count(*) FROM redemption), (SELECT count(*) FROM kept_answer),
-           (SELECT sum(stock) FROM reward), (SELECT count(*) FROM voucher WHERE redemption_id IS NOT NULL),
+           (SELECT sum(stock) FROM reward_stock), (SELECT count(*) FROM voucher WHERE redemption_id IS NOT NULL),
            (SELECT md5(string_agg(account::text, ';' ORDER BY household_id)) FROM account)
 """
 """What would differ if anything had happened twice."""
@@ -103,7 +103,7 @@ def _redemptions(connection: psycopg.Connection, city: City, sent: Sequence[Oper
     if given != (vouchers, vouchers):
         yield f"{vouchers} redemptions were promised a voucher, and {given} have one"
     out = sum(each.name == "partner" for each in asked) - sum(each.name == "cancel" and each.is_done for each in sent)
-    stock = _rows(connection, "SELECT stock FROM reward WHERE id = %s", city.rewards["partner"])
+    stock = _rows(connection, "SELECT sum(stock)::int FROM reward_stock WHERE reward_id = %s", city.rewards["partner"])
     if stock != [(STOCK - out,)]:
         yield f"{out} of {STOCK} were given out, and {stock} are in stock"
 

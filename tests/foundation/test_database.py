@@ -29,7 +29,7 @@ KEPT |= {
     "webhook_delivery",
     "webhook_endpoint",
 }
-KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_terms", "voucher"}
+KEPT |= {"payout_payment", "payout_run", "redemption", "reward", "reward_stock", "reward_terms", "voucher"}
 APPEND_ONLY |= {"log", "log_checkpoint", "log_cosignature", "log_leaf"}
 KEPT |= {"log_tile", "log_witness"}
 """Tables of which no row is ever removed."""
@@ -80,7 +80,6 @@ UPDATABLE = {
             "description",
         ),
         *(
-            "stock",
             "stocked",
             "per_month_max",
             "starts_on",
@@ -91,6 +90,7 @@ UPDATABLE = {
             "prepared_at",
         ),
     },
+    "reward_stock": {"stock", "stocked"},
     "reward_terms": {"approved_by", "approved_at"},
     "voucher": {"redemption_id", "given_at"},
     "webhook_delivery": {

@@ -36,6 +36,7 @@ ACTS = st.one_of(
     st.tuples(st.just("adjust"), whose, points, st.sampled_from([1, 1, -1]), days, debt),
     st.tuples(st.just("hold"), whose, points, st.sampled_from([1, 3, 60])),
     st.tuples(st.just("spend"), whose, number, st.one_of(st.none(), points)),
+    st.tuples(st.just("spend_at_once"), whose, points),
     st.tuples(st.just("void"), whose, number),
     st.tuples(st.just("reverse"), number, debt),
     st.tuples(st.just("wait"), days),
@@ -139,6 +140,24 @@ class Story:
         if moved:
             book.ended_by[hold_id] = moved.seq
             self.journals.append((moved.journal_id, [(at, moved.seq)]))
+
+    async def spend_at_once(self, at: int, value: int) -> None:
+        book, until = self.books[at], timedelta(1)
+
+        def by_hand() -> None:
+            book.hold(value, self.today + until, self.today)
+            book.end_hold(len(book.lines), value, self.today)
+
+        moved = await self.both(
+            by_hand,
+            lambda: acts.spend_points(
+                self.session, self.context(), self.households[at], value, self.context().now + until
+            ),
+        )
+        if moved:
+            book.ended_by[moved.seq - 1] = moved.seq
+            self.journals.append((moved.journal_id, [(at, moved.seq)]))
+            assert await self.journal(at, moved.seq) == moved.journal_id != await self.journal(at, moved.seq - 1)
 
     async def void(self, at: int, which: int) -> None:
         hold_id = self.hold_of(at, which)

@@ -11,7 +11,7 @@ from tests.rewards.shop import Shop
 FORGED = {
     "redemptions stand as their holds do": "UPDATE redemption SET points = points + 1 WHERE state = 'held'",
     "no hold is without its redemption": "DELETE FROM redemption WHERE state = 'held'",
-    "stocks are what came in, less what was taken": "UPDATE reward SET stock = stock + 1 WHERE stock < stocked",
+    "stocks are what came in, less what was taken": "UPDATE reward_stock SET stock = stock + 1 WHERE stock < stocked",
     "vouchers are given to fulfilled redemptions, one each": "UPDATE voucher SET redemption_id = NULL, given_at = NULL",
     "points that came back were posted": (
         "UPDATE redemption SET returned_at = now(), reason = 'other' WHERE state = 'fulfilled' AND points = 100"

@@ -14,6 +14,7 @@ FORBIDDEN = [
     "DELETE FROM redemption",
     "UPDATE reward SET points = 1 WHERE state = 'active'",
     "UPDATE reward SET state = 'draft' WHERE state = 'active'",
+    "DELETE FROM reward_stock",
     "UPDATE reward_terms SET value_num = 3",
     "UPDATE voucher SET redemption_id = NULL, given_at = NULL WHERE redemption_id IS NOT NULL",
     "UPDATE payout_run SET total_minor = 1",
@@ -21,7 +22,8 @@ FORBIDDEN = [
     "UPDATE payout_payment SET amount_minor = 1",
 ]
 BROKEN = [
-    ("UPDATE reward SET stock = -1", "reward_stock_check"),
+    ("UPDATE reward_stock SET stock = -1", "reward_stock_stock_check"),
+    ("UPDATE reward_stock SET stock = stocked + 1", "reward_stock_stock_check"),
     ("UPDATE payout_run SET state = 'sent', sent_at = NULL", "payout_run_sent_check"),
     ("UPDATE redemption SET state = 'refused', ended_at = now() WHERE state = 'held'", "redemption_reason_check"),
     (

@@ -29,7 +29,7 @@ async def test_of_sixteen_clients_one_gets_the_last_item(shop: Shop, owner: psyc
     won = [answer for answer in answers if answer.status_code == 201]
     lost = Counter(problem(answer) for answer in answers if answer.status_code != 201)
     assert (len(won), lost) == (1, {(409, "rewards.out_of_stock"): CLIENTS - 1})
-    assert owner.execute("SELECT stock FROM reward WHERE id = %s", [last]).fetchone() == (0,)
+    assert owner.execute("SELECT sum(stock) FROM reward_stock WHERE reward_id = %s", [last]).fetchone() == (0,)
     assert owner.execute("SELECT sum(held), sum(available) FROM account").fetchone() == (100, 1900)
     await check_books(shop)
 
