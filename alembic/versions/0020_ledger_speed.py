@@ -36,6 +36,21 @@ UPDATE reward SET stock = coalesce((SELECT sum(stock) FROM reward_stock WHERE re
 GRANT UPDATE (stock) ON reward TO carbon_bank_app;
 """
 
+# In one message. The look-up is a statement of its own inside, so it sees what was committed until the key was taken.
+TAKE_KEY = """
+CREATE FUNCTION kept_answer_take(
+    of_household bigint, of_key text,
+    OUT is_taken boolean, OUT request_sha256 bytea, OUT status smallint, OUT body bytea, OUT recorded_at timestamptz
+) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    is_taken := pg_try_advisory_xact_lock(hashtextextended('kept_answer ' || of_household || ' ' || of_key, 0));
+    IF is_taken THEN
+        SELECT kept.request_sha256, kept.status, kept.body, kept.recorded_at INTO request_sha256, status, body, recorded_at
+        FROM kept_answer AS kept WHERE kept.household_id = of_household AND kept.key = of_key;
+    END IF;
+END $$;
+"""
+
 
 def upgrade() -> None:
     # Most journals take nothing back and belong to no settlement: they need no entry.
@@ -52,6 +67,7 @@ def upgrade() -> None:
     op.execute("ALTER TABLE account SET (fillfactor = 80)")
     op.execute("ALTER TABLE lot SET (fillfactor = 80)")
     op.execute(ACTS.read_text("utf-8"))
+    op.execute(TAKE_KEY)
     op.create_table('reward_stock',
     sa.Column('reward_id', sa.BigInteger(), nullable=False),
     sa.Column('place', sa.SmallInteger(), nullable=False),
@@ -75,6 +91,7 @@ def downgrade() -> None:
     op.create_check_constraint(op.f('reward_stocked_check'), 'reward', '(stock IS NULL) = (stocked IS NULL) AND stock <= stocked')
     op.create_check_constraint(op.f('reward_stock_check'), 'reward', "stock >= 0 AND (stock IS NULL OR channel <> 'voucher_pool')")
     op.drop_table('reward_stock')
+    op.execute("DROP FUNCTION kept_answer_take")
     op.execute("DROP FUNCTION ledger_hold")
     op.execute("DROP FUNCTION ledger_end_hold")
     before = ACTS_BEFORE.read_text("utf-8")

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import col, select
-
-from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.database import WriteSession
 from carbon_bank.ledger.answer_tables import KeptAnswer
 
+TAKE_KEY = "SELECT * FROM kept_answer_take(:household_id, :key)"
 
-async def take_key(session: WriteSession, household_id: int, key: str) -> bool:
-    """Take a key for this transaction; false where another one has it."""
-    taken = await session.sql(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))", {"name": f"kept_answer {household_id} {key}"}
+
+async def take_key(session: WriteSession, household_id: int, key: str) -> tuple[bool, KeptAnswer | None]:
+    """Take a key for this transaction; false where another one has it. Returns what was answered under it before, too.
+
+    The function looks after it has taken the key, so that it sees the answer of whoever had the key just before.
+    """
+    found = (await session.sql(TAKE_KEY, {"household_id": household_id, "key": key})).one()
+    is_taken, sha256, status, body, recorded_at = tuple(found)
+    if sha256 is None:
+        return bool(is_taken), None
+    kept = KeptAnswer(
+        household_id=household_id, key=key, request_sha256=sha256, status=status, body=body, recorded_at=recorded_at
     )
-    return bool(taken.scalar_one())
-
-
-async def find(session: ReadSession, household_id: int, key: str) -> KeptAnswer | None:
-    query = select(KeptAnswer).where(col(KeptAnswer.household_id) == household_id, col(KeptAnswer.key) == key)
-    return (await session.exec(query)).one_or_none()
+    return True, kept
 
 
 async def add(session: WriteSession, row: KeptAnswer) -> None:

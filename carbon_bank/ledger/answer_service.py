@@ -52,13 +52,13 @@ async def earlier_answer(session: WriteSession, request: Request) -> Answer | No
 
     Raises: Conflict `ledger.key_in_use` (409) while the first request is being worked; InvalidInput `ledger.key_reused` (422).
     """
-    if not await queries.take_key(session, request.household_id, request.key):
+    is_taken, kept = await queries.take_key(session, request.household_id, request.key)
+    if not is_taken:
         raise Conflict(
             "ledger.key_in_use",
             f"A request with this Idempotency-Key is being worked. Send it again in {RETRY_SECONDS} second, with the same key.",
             {"retry_seconds": RETRY_SECONDS},
         )
-    kept = await queries.find(session, request.household_id, request.key)
     if kept is None:
         return None
     if kept.request_sha256 != request.sha256:

