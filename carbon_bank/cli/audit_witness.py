@@ -72,6 +72,7 @@ def serve(
         app_of(witness), host, port, log_level="warning", access_log=False, limit_concurrency=ASKED_AT_ONCE_MAX
     )
     socket = config.bind_socket()
+    socket.listen(config.backlog)  # whoever reads the line below finds the door open
     print(f"{witness.state.key.verifier}", flush=True)
     print(f"Witness on http://{host}:{socket.getsockname()[1]}. Stop it with Ctrl-C.", flush=True)
     uvicorn.Server(config).run([socket])

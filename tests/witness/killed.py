@@ -46,5 +46,6 @@ if moment == "signed":
     state.cosign = sign_and_die
 config = uvicorn.Config(answered if moment == "stored" else app, "127.0.0.1", 0, log_level="warning", ws="none")
 socket = config.bind_socket()
+socket.listen()
 print(socket.getsockname()[1], flush=True)
 uvicorn.Server(config).run([socket])

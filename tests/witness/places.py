@@ -46,6 +46,7 @@ def witness_at(witness: Witness, now: Callable[[], object] = clock.now) -> Itera
     """The address of a witness that is running."""
     config = uvicorn.Config(app_of(witness, now), "127.0.0.1", 0, log_level="warning", ws="none")  # type: ignore[arg-type]
     server, socket = uvicorn.Server(config), config.bind_socket()
+    socket.listen()
     thread = threading.Thread(target=lambda: server.run([socket]))
     thread.start()
     try:
