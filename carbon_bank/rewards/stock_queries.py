@@ -16,9 +16,10 @@ _MOVE_ONE = """
         SELECT place FROM reward_stock WHERE reward_id = :id AND {condition} ORDER BY {order} LIMIT 1 FOR NO KEY UPDATE {skip})
 """
 """The place is looked for once, whatever the plan; a join might look for it again for each place."""
-TAKE = _MOVE_ONE.format(change="- 1", condition="stock > 0", order="stock DESC", skip="SKIP LOCKED")
+_TAKE_ONE = _MOVE_ONE + "    AND EXISTS (SELECT FROM reward WHERE id = :id AND state = 'active')"
+TAKE = _TAKE_ONE.format(change="- 1", condition="stock > 0", order="stock DESC", skip="SKIP LOCKED")
 """From the fullest place that nobody else has at this moment."""
-TAKE_WAITING = _MOVE_ONE.format(change="- 1", condition="stock > 0", order="place", skip="")
+TAKE_WAITING = _TAKE_ONE.format(change="- 1", condition="stock > 0", order="place", skip="")
 """In the order in which `lock` takes the places, so that nobody waits for each other in a circle."""
 RETURN = _MOVE_ONE.format(change="+ 1", condition="stock < stocked", order="stock DESC", skip="SKIP LOCKED")
 
@@ -35,7 +36,7 @@ async def lay_out(session: WriteSession, reward_id: int, stocked: int) -> None:
 
 
 async def take(session: WriteSession, reward_id: int) -> bool:
-    """Take one; false where none is left. Waits only where all that is left is in places that others have."""
+    """Take one of a reward that is active; false where none is left. Waits only where others have all places with something."""
     return await _moves(session, TAKE, reward_id) or await _moves(session, TAKE_WAITING, reward_id)
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 import psycopg
 
 from carbon_bank.ledger import check_service
+from carbon_bank.rewards import stock_queries
 from carbon_bank.rewards.check_service import check_rewards
 from tests.rewards.shop import Shop, problem
 
@@ -76,3 +77,11 @@ async def test_cancelling_and_confirming_at_once_has_one_winner(shop: Shop) -> N
     assert await shop.balance() == (1000 - 10 * kept, 0)
     assert (await shop.get("alder", f"/v1/rewards/{card}"))["stock"] == 20 - kept
     await check_books(shop)
+
+
+async def test_nothing_is_taken_from_the_stock_of_a_reward_that_ended_meanwhile(shop: Shop) -> None:
+    card = await shop.reward("partner", stock=5)
+    async with shop.database.write() as session:
+        await shop.do("operator", f"/v1/rewards/{card}/end", {})
+        assert not await stock_queries.take(session, card)
+        assert await stock_queries.left(session, [card]) == {card: 5}
