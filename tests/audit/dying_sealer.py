@@ -10,6 +10,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from carbon_bank import worker
 from carbon_bank.audit import seal_service
@@ -24,6 +26,8 @@ from carbon_bank.foundation.database import Database
 from tests.audit.log_reader import keys_in
 
 NEVER = 10**9
+OUTAGE = 3
+"""Exit code of a sealer whose database went away, where that was to be expected."""
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([__name__])
 
@@ -90,7 +94,12 @@ def start(url: str, folder: Path, city_id: int, fate: Fate | None = None) -> Sea
 
 
 def _run(url: str, folder: Path, city_id: int, fate: Fate, tell: Connection) -> None:
-    asyncio.run(_seal(url, folder, city_id, fate, tell))
+    try:
+        asyncio.run(_seal(url, folder, city_id, fate, tell))
+    except (DBAPIError, psycopg.OperationalError):
+        if fate.dies:
+            raise
+        sys.exit(OUTAGE)
 
 
 async def _seal(url: str, folder: Path, city_id: int, fate: Fate, tell: Connection) -> None:
