@@ -13,7 +13,7 @@ import psycopg
 from carbon_bank import worker
 from carbon_bank.foundation.database import Database
 from tests.audit.dying_sealer import Fate, start
-from tests.audit.log_reader import check_whole, keys_in, notes
+from tests.audit.log_reader import check_order, check_whole, keys_in, notes
 from tests.audit.test_seal import act
 from tests.ledger.books import grant
 from tests.small_city import SmallCity
@@ -54,6 +54,7 @@ async def test_a_sealer_killed_at_any_step_leaves_a_log_that_goes_on(
         assert found[: len(served)] == served and len(found) > len(served), "nothing is lost, and the log goes on"
         served = found
     assert kills >= SPREAD // 2
+    check_order(owner, small_city.city_id)
     unsealed = owner.execute(
         "SELECT (SELECT count(*) FROM trail t WHERE city_id = %(city)s AND NOT EXISTS (SELECT FROM log_leaf WHERE act_id = t.id)),"
         "       (SELECT count(*) FROM posting p WHERE NOT EXISTS "
@@ -80,3 +81,4 @@ async def test_of_two_processes_at_once_one_seals_and_nothing_is_skipped_or_doub
     ).fetchall()
     leaves, acts, sides = rows[0]
     assert leaves == acts + sides and sides == 3 * 2
+    check_order(owner, small_city.city_id)
