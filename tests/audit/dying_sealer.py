@@ -34,10 +34,12 @@ FORKS.set_forkserver_preload([__name__])
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of a sealer. Args: last: the step at which it happens; dies: else it tells that it has come there, and goes on."""
+    """What becomes of a sealer. Args: last: the step at which it happens; dies: else it tells that it has come there, and goes on;
+    waits: it goes on when it is told to."""
 
     last: int = NEVER
     dies: bool = True
+    waits: bool = False
     sources_max: int = seal_service.SOURCES_MAX
 
 
@@ -70,6 +72,8 @@ class _Steps:
             if self.fate.dies:
                 os.kill(os.getpid(), signal.SIGKILL)
             self.tell.send(None)
+            if self.fate.waits:
+                self.tell.recv()
 
     def watch(self, owner: type[Any], name: str) -> None:
         """Make a step of what lies before and behind each call of a coroutine."""
@@ -86,7 +90,7 @@ class _Steps:
 
 def start(url: str, folder: Path, city_id: int, fate: Fate | None = None) -> Sealer:
     """Args: folder: that the keys are in (`log_reader.keys_in`)."""
-    told, tell = FORKS.Pipe(duplex=False)
+    told, tell = FORKS.Pipe()
     process = FORKS.Process(target=_run, args=(url, folder, city_id, fate or Fate(), tell))
     process.start()
     tell.close()

@@ -70,7 +70,8 @@ class Reader(threading.Thread):
 
 @dataclass
 class Round:
-    """One kill. Args: template: BEGUN or FRESH. kind: what dies, when the sealer comes to the step."""
+    """One kill. Args: template: BEGUN or FRESH. kind: what dies, when the sealer comes to the step; jitter: or so many seconds later,
+    while it goes on."""
 
     city: City
     server: Server
@@ -127,7 +128,7 @@ class Round:
 
     def _kill(self, url: str) -> int | None:
         """Seal, and let die what is to die. Returns the sealer's exit code."""
-        fate = Fate(self.step, self.kind == "sealer", SOURCES_MAX)
+        fate = Fate(self.step, self.kind == "sealer", waits=not self.jitter, sources_max=SOURCES_MAX)
         sealer = start(url, self.city.folder, self.city.people.city_id, fate)
         if self.kind != "sealer" and sealer.told.poll(60) and sealer.told.recv() is None:
             time.sleep(self.jitter)
@@ -135,6 +136,8 @@ class Round:
                 self.server.kill()
             else:
                 self.server.kill_backend(self.chance, self.name)
+            if fate.waits:
+                sealer.told.send(None)
         code, _ = sealer.end()
         if self.kind == "server":
             self.server.start()
@@ -204,7 +207,7 @@ def rounds(server: Server, city: City, steps: dict[str, int], seed: int, first: 
     for at in range(first, first + number):
         chance = random.Random(f"seal/{seed}/{at}")
         template, kind = chance.choice([FRESH, BEGUN]), chance.choice(KINDS)
-        step, jitter = chance.randint(1, steps[template]), chance.random() * JITTER_SECONDS
+        step, jitter = chance.randint(1, steps[template]), chance.choice([0, chance.random() * JITTER_SECONDS])
         yield Round(city, server, f"seal_r{at}", template, kind, step, jitter, chance)
 
 
