@@ -1,7 +1,8 @@
-"""Two rounds of what `scripts/crashtest` does at length: killed in mid settlement, the bank comes back with books that hold."""
+"""Some rounds of what `scripts/crashtest` does at length: killed in mid settlement or sealing, the bank comes back whole."""
 
 from __future__ import annotations
 
+from tests.crash import sealing
 from tests.crash.rounds import Kill, Round, ground
 
 ROUNDS = (
@@ -19,3 +20,11 @@ def test_a_settlement_and_what_clients_were_told_survive_the_death_of_the_worker
             assert one.faults == []
             assert len(one.kills) == len(plan)
             assert sum(each.is_done for each in one.sent) > 20
+
+
+def test_a_log_survives_the_death_of_postgresql_in_the_middle_of_sealing() -> None:
+    with ground(households=4) as (server, city):
+        steps = sealing.fill(server, city)
+        for template, kind in ((sealing.FRESH, "server"), (sealing.BEGUN, "backend")):
+            one = sealing.Round(city, server, f"suite_{kind}", template, kind, steps[template] // 2).run()
+            assert one.faults == [] and one.killed and one.lost

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from carbon_bank.audit import evidence_queries as queries
+from carbon_bank.audit.canonical import INTEGER_MAX
 from carbon_bank.audit.closes import MonthClosed, padded_keys
 from carbon_bank.audit.source_queries import LoggedAct
 from carbon_bank.foundation.calendar import Period
@@ -31,6 +32,8 @@ ADOPTED = (
     *("approved_by", "approved_at"),
 )
 """What of a policy's adoption stands for good once it is approved."""
+TOLD_CHARACTERS_MAX = 1000
+"""Of a text that an entry tells: six bytes each at most, so that all of them together fit into one."""
 _COUNTS = ("rows", "accepted", "duplicate", "revised", "refused", "quarantined")
 
 PUBLIC: dict[str, tuple[str, ...]] = {
@@ -49,10 +52,17 @@ PUBLIC: dict[str, tuple[str, ...]] = {
 
 
 def public_of(act: str, subject: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """What an entry tells of an act beside its time and name."""
+    """What an entry tells of an act beside its time and name. What no entry can hold is left out: it is committed to anyway."""
     if act not in PUBLIC:
         return {}
-    return {"subject": subject} | {name: facts[name] for name in PUBLIC[act] if isinstance(facts.get(name), int | str)}
+    named = {"subject": subject} | {name: facts.get(name) for name in PUBLIC[act]}
+    return {name: value for name, value in named.items() if _can_be_told(value)}
+
+
+def _can_be_told(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= TOLD_CHARACTERS_MAX
+    return isinstance(value, int) and abs(value) <= INTEGER_MAX
 
 
 async def evidence_of(session: ReadSession, act: LoggedAct) -> Evidence:

@@ -41,17 +41,23 @@ class StoredLog:
 async def seal_all(database: Database, keys: LogKeys) -> int:
     """Seal what waits, in all cities. Returns the leaves that were added.
 
-    A city whose log cannot be sealed is told in the log of the program, and holds no other one up.
+    A city whose log cannot be sealed is told in the log of the program, and holds no other one up; what nobody foresaw is raised
+    once all others are sealed.
     """
     async with database.read() as session:
         cities = await registry.list_cities(session, WORKER)
-    added = 0
+    added, unforeseen = 0, None
     for city in cities:
         assert city.id is not None
         try:
             added += await seal_city(database, keys, city.id, city.code)
         except Refusal as refusal:
             log.error("a log was not sealed", city=city.code, code=refusal.code, message=refusal.message)
+        except Exception as error:  # an act that makes no sense, say
+            log.error("a log was not sealed", city=city.code, error=type(error).__name__)
+            unforeseen = unforeseen or error
+    if unforeseen is not None:
+        raise unforeseen
     return added
 
 

@@ -58,3 +58,15 @@ def check_whole(owner: psycopg.Connection, city_id: int, keys: LogKeys, code: st
         tiles = grow(0, {}, leaves[: each.size])
         assert each.root == tree_root(each.size, hashes_from(each.size, tiles.__getitem__))
     return len(leaves)
+
+
+def check_order(owner: psycopg.Connection, city_id: int) -> None:
+    """Leaves stand in the order of the transactions that made what they are about; in each acts, then journals by household."""
+    query = """
+        SELECT coalesce(t.made_in, j.made_in)::text::bigint, l.act_id IS NULL, coalesce(l.act_id, 0), coalesce(l.part, 0),
+               coalesce(l.journal_id::text, ''), coalesce(l.household_id, 0)
+        FROM log_leaf l LEFT JOIN trail t ON t.id = l.act_id LEFT JOIN journal j ON j.id = l.journal_id
+        WHERE l.city_id = %s ORDER BY l.leaf
+    """
+    order = owner.execute(query, [city_id]).fetchall()
+    assert order == sorted(set(order))
