@@ -23,7 +23,7 @@ BENCHES: dict[str, type[Bench]] = {
     "seal": seal.Seal,
     "ledger": ledger.Ledger,
     "ledger-alone": ledger.LedgerAlone,
-    "ledger-apart": ledger.LedgerApart,
+    "ledger-at-once": ledger.LedgerAtOnce,
 }
 
 
@@ -37,7 +37,7 @@ class Name(StrEnum):
     SEAL = "seal"
     LEDGER = "ledger"
     LEDGER_ALONE = "ledger-alone"
-    LEDGER_APART = "ledger-apart"
+    LEDGER_AT_ONCE = "ledger-at-once"
     ALL = "all"
 
 
