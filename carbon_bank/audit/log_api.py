@@ -17,6 +17,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 """A tile of one name never changes, also one that is not full: it is named with its width."""
 
 
+@router.head("/checkpoint", include_in_schema=False)
 @router.get("/checkpoint", summary="The log's size and root, signed", response_class=Response)
 @open_to_all
 async def checkpoint(city: City, session: Reading) -> Response:
@@ -25,6 +26,7 @@ async def checkpoint(city: City, session: Reading) -> Response:
     return Response(note, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-cache"})
 
 
+@router.head("/tile/{path:path}", include_in_schema=False)
 @router.get("/tile/{path:path}", summary="Hashes or entries of the log", response_class=Response)
 @open_to_all
 async def tile(

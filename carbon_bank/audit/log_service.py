@@ -24,6 +24,9 @@ from carbon_bank.registry import service as registry
 from carbon_bank.settlement import explain_service
 from carbon_bank.settlement.award_id import AwardId
 
+RETRY_SECONDS = 60
+"""After which a posting that is not sealed is asked for again: the worker seals every minute."""
+
 
 async def checkpoint(session: ReadSession, city_code: str) -> LogCheckpoint:
     """The last checkpoint of a city's log. Raises: NotFound `registry.unknown_city`, `audit.no_log` (404)."""
@@ -104,7 +107,7 @@ async def leaf_of_posting(session: ReadSession, household_id: int, seq: int) -> 
         raise Conflict(
             "audit.not_sealed",
             f"Posting {seq} is not in the log yet: it is sealed within a minute or two. Ask again then.",
-            {"seq": seq},
+            {"seq": seq, "retry_seconds": RETRY_SECONDS},
         )
     return found
 

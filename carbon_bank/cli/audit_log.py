@@ -43,7 +43,9 @@ def key(
     rotate: Annotated[bool, typer.Option("--rotate", help="Put a new key on top: both sign from now on.")] = False,
     retire: Annotated[str | None, typer.Option(help="Take out a former key, by the 8 digits of its id.")] = None,
 ) -> None:
-    """Print the verifier keys of a log, one a line: what auditors and witnesses need. The log's own comes first."""
+    """Print the verifier keys of a log, one a line: what auditors and witnesses need. The log's own comes first, those that
+    signed once come last: checkpoints and receipts from then need them.
+    """
     keys: LogKeys = worker.log_keys_of(settings_and_logs())
     if make:
         keys.make(city)
@@ -51,8 +53,8 @@ def key(
         keys.rotate(city)
     if retire is not None:
         keys.retire(city, retire)
-    for each in keys.signing(city):
-        print(each.verifier)
+    for each in keys.verifying(city):
+        print(each)
 
 
 @app.command()
