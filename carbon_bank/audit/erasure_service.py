@@ -36,7 +36,9 @@ async def forget(session: WriteSession, actor: Actor, now: datetime, household_i
         )
     if not await log_queries.erase_secret(session, household_id):
         raise Conflict(
-            "audit.erased", f"What the log has of household {household_id} cannot be opened any more already."
+            "audit.erased",
+            f"The log has nothing of household {household_id} that could be opened: it was forgotten before, or nothing ever moved "
+            "its account. There is nothing to do.",
         )
     record(
         session,

@@ -126,11 +126,18 @@ async def leaf_rows(session: ReadSession, city_id: int, first: int, end: int) ->
     return [LeafRow._make(row) for row in rows]
 
 
-async def forgotten(session: ReadSession, city_id: int) -> set[int]:
-    """The households whose leaves are not to be opened any more, as acts of the trail say."""
-    statement = "SELECT subject FROM trail WHERE city_id = :city_id AND act = 'log.household_forgotten'"
+async def forgotten(session: ReadSession, city_id: int) -> dict[int, int]:
+    """The households that were forgotten, with the leaf of the last act that says so: those before it are not to be opened any more.
+
+    An act that is not sealed yet comes behind all leaves.
+    """
+    statement = """
+        SELECT substring(t.subject FROM '^household:([0-9]{1,18})$')::bigint, max(coalesce(l.leaf, 9223372036854775807))
+        FROM trail t LEFT JOIN log_leaf l ON l.act_id = t.id AND l.part = 0 AND l.city_id = t.city_id
+        WHERE t.city_id = :city_id AND t.act = 'log.household_forgotten' GROUP BY 1
+    """
     rows = await session.sql(statement, {"city_id": city_id})
-    return {int(subject.rpartition(":")[2]) for (subject,) in rows}
+    return dict(_pair(row) for row in rows if row[0] is not None)
 
 
 async def counts(session: ReadSession, city_id: int) -> tuple[int, int]:

@@ -154,7 +154,8 @@ class _Sides:
     journals: Mapping[UUID, LoggedJournal]
     records: Mapping[tuple[UUID, int], str]
     secrets: Mapping[int, log_queries.HouseholdSecret]
-    forgotten: set[int]
+    forgotten: Mapping[int, int]
+    """Households, and before which leaf nothing of them is to be opened any more."""
 
 
 def _compare_side(found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes) -> None:
@@ -165,7 +166,7 @@ def _compare_side(found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes)
         found.fault(row.household_id, f"leaf {row.leaf}: the journal {row.journal_id} has no posting of this household")
     elif (secret := sides.secrets.get(row.household_id)) is None or not secret.opens(row.leaf):
         found.erased += 1
-        if row.household_id not in sides.forgotten:
+        if row.leaf >= sides.forgotten.get(row.household_id, 0):
             found.fault(
                 row.household_id, f"leaf {row.leaf}: the household's secret is gone, and no act says that it was erased"
             )
