@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import fastapi_swagger
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from fastapi.routing import APIRoute
 
 from carbon_bank import __version__, health, worker
 from carbon_bank.audit import (
@@ -60,6 +61,7 @@ from carbon_bank.settlement import (
     statement_api,
 )
 from carbon_bank.settlement import api as settlement
+from carbon_bank.web import awards, pages, refusals, sign_in
 from carbon_bank.webhooks import api as webhooks
 
 ROOMS = (
@@ -106,6 +108,7 @@ ROOMS = (
     replay_api,
     trail_api,
 )
+PAGES = (pages, sign_in, awards)
 FORM_BYTES = 2**16
 """What a form may wrap around a file."""
 DESCRIPTION = """
@@ -163,12 +166,15 @@ def create_app(settings: Settings, database_url: str) -> FastAPI:
     proxies = read_networks(settings.trusted_proxies or "")
     app.add_middleware(Doors, body_bytes_max=settings.body_bytes_max, uploads=uploads, trusted_proxies=proxies)
     problems.install(app)
-    for room in ROOMS:
+    for room in (*ROOMS, *PAGES):
         app.include_router(room.router)
+    refusals.install(
+        app, frozenset(route.path for each in PAGES for route in each.router.routes if isinstance(route, APIRoute))
+    )
     app.add_api_route("/", open_to_all(_front_door), include_in_schema=False)
     fastapi_swagger.patch_fastapi(app, redirect_from_root_to_docs=False)
     return app
 
 
 async def _front_door() -> RedirectResponse:
-    return RedirectResponse("/docs")
+    return RedirectResponse("/awards")

@@ -49,8 +49,14 @@ ROUTES: dict[str, Permission | None] = {
     "GET /.well-known/jwks.json": None,
     "GET /health/live": None,
     "GET /health/ready": None,
+    "GET /awards": P.AWARD_READ,
+    "GET /awards/{award_id}": P.AWARD_READ,
     "GET /log/{city}/checkpoint": None,
     "GET /log/{city}/tile/{path:path}": None,
+    "GET /postings/{seq}/opening": P.OWN_READ,
+    "GET /postings/{seq}/receipt": P.OWN_READ,
+    "GET /sign-in": None,
+    "GET /static/{name}": None,
     "GET /v1/adjustments": P.LEDGER_READ,
     "GET /v1/adoptions": P.POLICY_READ,
     "GET /v1/adoptions/{adoption_id}": P.POLICY_READ,
@@ -132,6 +138,8 @@ ROUTES: dict[str, Permission | None] = {
     "GET /v1/utilities": P.REGISTRY_READ,
     "GET /v1/webhooks/deliveries": P.WEBHOOKS_READ,
     "GET /v1/webhooks/endpoints": P.WEBHOOKS_READ,
+    "POST /sign-in": None,
+    "POST /sign-out": None,
     "POST /v1/adjustments/{adjustment_id}/approve": P.ADJUSTMENT_APPROVE,
     "POST /v1/adjustments/{adjustment_id}/reject": P.ADJUSTMENT_APPROVE,
     "POST /v1/adjustments/{adjustment_id}/withdraw": P.ADJUSTMENT_PREPARE,
@@ -207,6 +215,8 @@ ROUTES: dict[str, Permission | None] = {
     "PUT /v1/rewards/{reward_id}": P.REWARDS_WRITE,
 }
 GUARDED = {route: permission for route, permission in ROUTES.items() if permission is not None}
+PAGES = {"GET /awards", "GET /awards/{award_id}", "GET /postings/{seq}/opening", "GET /postings/{seq}/receipt"}
+"""What refuses by a page: for people with a browser."""
 NO_OBJECT = 2**40
 ROLE_NAMES = {
     Role.ADMIN: "admin",
@@ -403,7 +413,10 @@ async def test_an_anonymous_caller_gets_through_no_guarded_route(
     for route in GUARDED:
         answer = await send(client, route, {}, household_id=small_city.alder)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), route
-        assert answer.json()["type"] == "urn:carbon-bank:problem:identity.no_token", route
+        if route in PAGES:
+            assert 'action="/sign-in"' in answer.text, route
+        else:
+            assert answer.json()["type"] == "urn:carbon-bank:problem:identity.no_token", route
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -417,6 +430,9 @@ async def test_a_role_gets_through_the_routes_of_its_permissions_and_no_other(
             assert answer.status_code in {200, 201, 202, 404, 409, 422}, (route, answer.text)
         else:
             assert answer.status_code == 403, (route, answer.text)
+            if route in PAGES:
+                assert permission in answer.text
+                continue
             assert answer.headers["content-type"] == "application/problem+json"
             problem = answer.json()
             assert problem["type"] == "urn:carbon-bank:problem:identity.forbidden"
@@ -549,7 +565,10 @@ async def test_what_belongs_to_another_city_is_as_if_it_were_not_there(
         theirs, none = await send(client, route, headers, **objects), await send(client, route, headers)
         may = GUARDED[route] in small_city.actors[name].permissions
         assert theirs.status_code == (404 if may else 403), (route, theirs.text)
-        assert theirs.json()["type"] == none.json()["type"]
+        if route in PAGES:
+            assert theirs.text.count("There is no") == none.text.count("There is no"), route
+        else:
+            assert theirs.json()["type"] == none.json()["type"]
 
 
 async def test_the_citys_own_staff_finds_the_same_things(

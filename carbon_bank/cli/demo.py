@@ -41,7 +41,10 @@ def demo(
     port: Annotated[int | None, typer.Option(help="Port to serve on. Left out: CARBON_BANK_PORT.")] = None,
 ) -> None:
     """Make a demo city anew, settle three half-years, print what came of it, and serve it."""
-    settings = log.own_keys(read_settings(port=port))
+    settings = read_settings(port=port)
+    if "public_url" not in settings.model_fields_set:  # the log's name is where it is served
+        settings = settings.model_copy(update={"public_url": f"http://{settings.host}:{settings.port}"})
+    settings = log.own_keys(settings)
     logs.configure(settings.log_format, "warning")
     began = time.perf_counter()
     try:

@@ -20,20 +20,29 @@ OPEN = "carbon_bank_open"
 """Set on the endpoint function of each route that needs no permission."""
 
 
-def allowed(permission: Permission) -> Callable[..., Awaitable[Actor]]:
+def bearer_token(request: Request) -> str:
+    """The token of `Authorization: Bearer ...`; empty where there is none."""
+    scheme, _space, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def allowed(
+    permission: Permission, token_of: Callable[[Request], str] = bearer_token
+) -> Callable[..., Awaitable[Actor]]:
     """A dependency that gives the actor, if they have the permission.
 
+    Args:   token_of: where a request has its token.
     Raises: Unauthenticated `identity.no_token`, `identity.token`, `identity.token_expired` (401);
             Forbidden `identity.forbidden` (403), naming the permission and the roles that have it.
     """
 
     async def actor_with_permission(request: Request, _: Annotated[object, Depends(_bearer)]) -> Actor:
-        scheme, _space, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = token_of(request)
+        if not token:
             raise Unauthenticated(
                 "identity.no_token", "Send a token: `Authorization: Bearer ...`. Get one from /v1/token."
             )
-        actor = tokens.read(request.app.state.keys, token.strip())
+        actor = tokens.read(request.app.state.keys, token)
         structlog.contextvars.bind_contextvars(by=actor.subject, role=actor.role_names)
         actor.require(permission)
         return actor
