@@ -7,14 +7,18 @@ import json
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from carbon_bank.audit.canonical import canonical, commit, parse_canonical
 from carbon_bank.audit.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
+from carbon_bank.audit.entries import ACT, CLOSE, POSTING, TYPES, VERSION, act_entry, close_entry, posting_entries
 from carbon_bank.audit.merkle import leaf_hash, node_hash, root_of
 from carbon_bank.audit.note import COSIGNATURE, SigningKey
 from carbon_bank.audit.receipt import parse_receipt, receipt_of, verify_receipt
 from carbon_bank.audit.tiles import ENTRIES, Tile, grow, grow_bundles, hashes_from
+from tests.test_log_of_a_city import KEYS_OF
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "transparency-log.md").read_text("utf-8")
@@ -59,6 +63,31 @@ def example() -> dict[str, str]:
 
 def test_the_example_on_the_page_is_what_the_law_makes() -> None:
     assert example() == {name: block for name, block in BLOCKS.items() if name != "proved"}
+
+
+def made_again(entry: dict[str, Any]) -> bytes:
+    """The entry that the law makes of what another one tells."""
+    told = entry | {"at": datetime.fromisoformat(entry["at"])}
+    kind, seq, at = told.pop("type"), told.pop("seq"), told.pop("at")
+    assert told.pop("v") == VERSION
+    if kind == CLOSE:
+        return close_entry(seq, at, told)
+    committed = bytes.fromhex(told.pop("commitment"))
+    if kind == ACT:
+        return act_entry(seq, at, told.pop("act"), told.pop("public", {}), committed)
+    assert kind == POSTING
+    return next(iter(posting_entries(seq, at, told["kind"], told.get("settlement"), [committed])))
+
+
+def test_each_type_of_entry_has_an_example_of_a_demo_citys_log() -> None:
+    (block,) = re.findall(r"^```json entries\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    lines = block.encode().splitlines()
+    found = [parse_canonical(line) for line in lines]
+    assert sorted(entry["type"] for entry in found) == sorted(TYPES)
+    assert [made_again(entry) for entry in found] == lines
+    for entry in found:
+        always, sometimes = KEYS_OF[entry["type"]]
+        assert set(entry) == always | sometimes, "what some have, the example has as well"
 
 
 def test_the_example_on_the_page_is_verified_as_a_reader_would() -> None:

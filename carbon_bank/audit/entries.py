@@ -16,7 +16,8 @@ from carbon_bank.audit.canonical import canonical
 
 VERSION = 1
 ACT, CLOSE, POSTING = "act", "close", "posting"
-"""The types of entries."""
+TYPES = (ACT, CLOSE, POSTING)
+"""Of entries. docs/transparency-log.md has an example of each."""
 ACT_DOMAIN, CLOSE_DOMAIN, POSTING_DOMAIN = "carbon-bank/act/v1", "carbon-bank/reading/v1", "carbon-bank/posting/v1"
 """What a commitment is to. A close has none of its own: those of its readings make its root."""
 LEAF_LABEL = b"carbon-bank/leaf/v1\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from carbon_bank.audit import log_queries
+from carbon_bank.audit.log_service import RETRY_SECONDS
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict
 from carbon_bank.identity.actor import Actor
@@ -32,7 +33,7 @@ async def forget(session: WriteSession, actor: Actor, now: datetime, household_i
         raise Conflict(
             "audit.not_sealed",
             f"{waiting} journals of household {household_id} are not in the log yet: within a minute or two they are. Ask again then.",
-            {"journals": waiting},
+            {"journals": waiting, "retry_seconds": RETRY_SECONDS},
         )
     if not await log_queries.erase_secret(session, household_id):
         raise Conflict(

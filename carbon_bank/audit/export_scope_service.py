@@ -12,6 +12,7 @@ from carbon_bank.audit import export_queries as queries
 from carbon_bank.audit import log_queries
 from carbon_bank.audit.export_pseudonyms import Pseudonyms
 from carbon_bank.audit.export_queries import ActPlace
+from carbon_bank.audit.log_service import RETRY_SECONDS
 from carbon_bank.audit.log_tables import Log, LogCheckpoint
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Conflict
@@ -105,5 +106,5 @@ def _not_sealed(settlement_id: int, what: str) -> Conflict:
         "audit.not_sealed",
         f"Of settlement {settlement_id}, {what} is not in the log yet: all that is done is sealed within a minute or two. "
         "Ask again then.",
-        {"settlement_id": settlement_id},
+        {"settlement_id": settlement_id, "retry_seconds": RETRY_SECONDS},
     )

@@ -25,7 +25,7 @@ from carbon_bank.settlement import explain_service
 from carbon_bank.settlement.award_id import AwardId
 
 RETRY_SECONDS = 60
-"""After which a posting that is not sealed is asked for again: the worker seals every minute."""
+"""After which what waits for a posting to be sealed is asked for again: the worker seals every minute."""
 
 
 async def checkpoint(session: ReadSession, city_code: str) -> LogCheckpoint:

@@ -41,7 +41,10 @@ class LogSecret(SQLModel, table=True):
 
 
 class LogCheckpoint(SQLModel, table=True):
-    """Each checkpoint that was ever signed, and how far in acts and journals it goes: the next one goes on behind that."""
+    """Each checkpoint that was ever signed, and how far in acts and journals it goes: the next one goes on behind that.
+
+    `server`: PostgreSQL's identifier of the server that it was sealed on, on which the transactions' numbers go on.
+    """
 
     __tablename__ = "log_checkpoint"
     __table_args__ = (CheckConstraint("size > 0 AND octet_length(root) = 32", name="tree"),)
@@ -55,6 +58,7 @@ class LogCheckpoint(SQLModel, table=True):
     journal_made_in: str = Field(sa_type=TRANSACTION)
     journal_id: UUID
     sealed_at: Moment = instant()
+    server: int | None = big(default=None)
 
 
 class LogTile(SQLModel, table=True):

@@ -21,6 +21,7 @@ from carbon_bank.audit.log_tables import Log, LogCheckpoint
 from carbon_bank.audit.merkle import leaf_hash, tree_root
 from carbon_bank.audit.note import SigningKey, VerifierKey, parse_note, verify_note
 from carbon_bank.audit.records import posting_records
+from carbon_bank.audit.restored_service import check_restored
 from carbon_bank.audit.source_queries import START, LoggedAct, LoggedJournal, Position, Source
 from carbon_bank.audit.tile_service import TileStore
 from carbon_bank.audit.tiles import edge_tiles, grow, grow_bundles
@@ -76,8 +77,8 @@ async def seal(
 
     Args:   origin: the log's name. keys: that sign, the log's own first; all are named `origin`. former: keys that
             signed once.
-    Raises: Conflict `audit.sealing` (409) while somebody else seals; `audit.origin`, `audit.head`, `audit.restored` (409), and then
-            nothing is signed.
+    Raises: Conflict `audit.sealing` (409) while somebody else seals; `audit.origin`, `audit.head`, `audit.restored`,
+            `audit.left_out` (409), and then nothing is signed.
     """
     if not await queries.try_to_seal(session, city_id):
         raise Conflict("audit.sealing", f"The log {origin} is being sealed by another process. Wait for it.")
@@ -85,12 +86,13 @@ async def seal(
     log = log or await queries.add_log(session, city_id, origin, secrets.token_bytes(SECRET_BYTES), now)
     head = await queries.latest(session, city_id)
     store = TileStore(session, city_id)
-    before = await source_queries.horizon(session)
-    await _check_head(store, log, head, origin, [*(key.verifier for key in keys), *former], before)
-
+    horizon = await source_queries.horizon(session)
     position, growth = _position(head), _Growth(head.size if head else 0)
+    await _check_head(store, log, head, origin, [*(key.verifier for key in keys), *former])
+    await check_restored(session, origin, head, position, horizon)
+
     while not growth.entries:  # a journal that moved nothing makes none
-        taken = _one_step(await source_queries.sources(session, city_id, position, before, SOURCES_MAX))
+        taken = _one_step(await source_queries.sources(session, city_id, position, horizon.before, SOURCES_MAX))
         if not taken:
             return None
         growth = await _grow(session, log, growth.size, taken)
@@ -109,6 +111,7 @@ async def seal(
         journal_made_in=str(position.journal_made_in),
         journal_id=position.journal_id,
         sealed_at=now,
+        server=horizon.server,
     )
     await queries.add_checkpoint(session, checkpoint)
     return Sealed(len(growth.entries), size)
@@ -120,7 +123,6 @@ async def _check_head(
     head: LogCheckpoint | None,
     origin: str,
     keys: Sequence[VerifierKey],
-    before: int,
 ) -> None:
     """Refuse to sign unless the last checkpoint is of this log, by one of its keys, over the tiles that are stored."""
     if log.origin != origin:
@@ -140,13 +142,6 @@ async def _check_head(
             "the log's keys signed it. Nothing is signed. Put former keys back into the key file, or restore the log's tables, "
             "and run `carbon-bank audit verify`.",
             {"size": head.size},
-        )
-    sealed_to = max(int(head.act_made_in), int(head.journal_made_in))
-    if sealed_to >= before:
-        raise Conflict(
-            "audit.restored",
-            f"The log {origin} was sealed up to transaction {sealed_to}, and this server has only come to {before}: the database "
-            "was restored from a dump. Move the server's counter on, as docs/transparency-log.md says.",
         )
 
 

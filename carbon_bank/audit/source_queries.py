@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -31,6 +31,15 @@ class Position:
 
 
 START = Position(0, 0, 0, UUID(int=0))
+
+
+class Horizon(NamedTuple):
+    """How far this server has come."""
+
+    before: int
+    """The transaction before which nothing can appear any more."""
+    server: int
+    """Which server it is: a dump that is loaded elsewhere comes to another one, a physical copy stays the same."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +101,33 @@ _POSTINGS = f"""
 """
 
 
-async def horizon(session: ReadSession) -> int:
-    """The transaction before which nothing can appear any more."""
-    return int((await session.sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text")).scalar_one())
+async def horizon(session: ReadSession) -> Horizon:
+    statement = (
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS before, system_identifier FROM pg_control_system()"
+    )
+    row = (await session.sql(statement)).one()
+    return Horizon(int(row.before), row.system_identifier)
+
+
+async def left_out(session: ReadSession, city_id: int, reached: Position) -> tuple[int, int]:
+    """Acts and journals at or before a position that have no leaf. Reads the whole log."""
+    statement = """
+        SELECT (SELECT count(*) FROM trail t
+                WHERE t.city_id = :city_id AND (t.made_in, t.id) <= (CAST(:act_made_in AS xid8), :act_id)
+                  AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.act_id = t.id AND l.part = 0)) AS acts,
+               (SELECT count(*) FROM journal j
+                WHERE j.city_id = :city_id AND (j.made_in, j.id) <= (CAST(:journal_made_in AS xid8), CAST(:journal_id AS uuid))
+                  AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.journal_id = j.id)
+                  AND EXISTS (SELECT 1 FROM posting p WHERE p.journal_id = j.id)) AS journals
+    """
+    row = (await session.sql(statement, {"city_id": city_id} | _parameters(reached))).one()
+    return row.acts, row.journals
 
 
 async def sources(session: ReadSession, city_id: int, after: Position, before: int, limit: int) -> list[Source]:
     """The next acts and journals of a city, in order: by transaction, acts before journals, by id.
 
-    Args: before: the transaction at which to stop (`horizon`). limit: at most so many.
+    Args: before: the transaction at which to stop (`Horizon`). limit: at most so many.
     """
     statement = f"""
         ({_ACTS} WHERE city_id = :city_id AND (made_in, id) > (CAST(:act_made_in AS xid8), :act_id)
@@ -110,16 +137,17 @@ async def sources(session: ReadSession, city_id: int, after: Position, before: i
                    AND made_in < CAST(:before AS xid8) ORDER BY made_in, id LIMIT :limit)
         ORDER BY made_in, source, act_id, journal_id LIMIT :limit
     """
-    parameters = {
-        "city_id": city_id,
-        "act_made_in": str(after.act_made_in),
-        "act_id": after.act_id,
-        "journal_made_in": str(after.journal_made_in),
-        "journal_id": after.journal_id,
-        "before": str(before),
-        "limit": limit,
-    }
+    parameters = {"city_id": city_id, "before": str(before), "limit": limit} | _parameters(after)
     return [_source(row) for row in (await session.sql(statement, parameters)).mappings()]
+
+
+def _parameters(position: Position) -> dict[str, Any]:
+    return {
+        "act_made_in": str(position.act_made_in),
+        "act_id": position.act_id,
+        "journal_made_in": str(position.journal_made_in),
+        "journal_id": position.journal_id,
+    }
 
 
 async def acts(session: ReadSession, ids: Sequence[int]) -> dict[int, LoggedAct]:

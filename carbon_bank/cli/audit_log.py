@@ -10,7 +10,7 @@ import typer
 from carbon_bank import worker
 from carbon_bank.audit import erasure_service, files_service, log_service
 from carbon_bank.audit.log_keys import LogKeys
-from carbon_bank.cli.runtime import City, acting, run, settings_and_logs
+from carbon_bank.cli.runtime import City, acting, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.permissions import Permission
@@ -46,7 +46,13 @@ def key(
     """Print the verifier keys of a log, one a line: what auditors and witnesses need. The log's own comes first, those that
     signed once come last: checkpoints and receipts from then need them.
     """
-    keys: LogKeys = worker.log_keys_of(settings_and_logs())
+
+    async def step(database: Database, settings: Settings) -> LogKeys:
+        async with database.read() as session:
+            await registry.find_city(session, city)  # or a wrong code would get a key file of its own
+        return worker.log_keys_of(settings)
+
+    keys = run(step)
     if make:
         keys.make(city)
     if rotate:

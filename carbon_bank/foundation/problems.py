@@ -135,6 +135,11 @@ def install(app: FastAPI) -> None:
         return answer(422, "http.unstorable", sentence)
 
 
+def nowhere(path: str) -> JSONResponse:
+    """What is told of an address that no route has."""
+    return answer(404, *_HTTP_SENTENCES[404], {"path": path})
+
+
 def unexpected() -> JSONResponse:
     """What is told of a mistake of the bank's own. The log has the rest, under the same request id."""
     sentence = "The bank made a mistake; nothing was changed. Tell the operator the request id."

@@ -108,6 +108,7 @@ async def test_a_settlement_is_taken_once_it_is_posted_and_sealed_and_the_trail_
     await worker.post(database, number, 5)
     answer = await auditor.get(path, params=WHY)
     assert (answer.status_code, answer.json()["type"]) == (409, f"{PROBLEM}audit.not_sealed")
+    assert answer.headers["retry-after"] == "60"
     await seal(database, small_city, tmp_path)
     assert [(await auditor.get(path, params=each)).status_code for each in ({}, {"reason": "no"})] == [422, 422]
     acts = "SELECT by, subject, reason, facts FROM trail WHERE act = 'audit.exported' ORDER BY id"

@@ -114,6 +114,14 @@ async def test_a_path_that_names_no_tile_is_refused(client: httpx.AsyncClient) -
         assert problem(await client.get(f"/log/here/tile/{path}")) == (422, "audit.tile_path"), path
 
 
+async def test_a_newline_behind_a_path_names_another_one(client: httpx.AsyncClient, log: list[bytes]) -> None:
+    for path in ("checkpoint", "tile/0/000", "tile/0/000.p/8", "tile/entries/000"):
+        assert (await client.get(f"/log/here/{path}")).status_code == 200
+        assert problem(await client.get(f"/log/here/{path}%0A")) == (404, "http.not_found"), path
+    assert problem(await client.get("/log/here%0A/tile/0/000")) == (422, "http.invalid")
+    assert problem(await client.get("/log/here/tile/0%0A/000")) == (404, "http.not_found")
+
+
 async def test_only_the_head_of_a_file_is_asked_for_and_nothing_is_written(
     client: httpx.AsyncClient, log: list[bytes]
 ) -> None:

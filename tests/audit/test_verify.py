@@ -63,6 +63,7 @@ UNSEEN = {
     ("policy_adoption", "closed_reason"): "as its state",
     ("log", "begun_at"): "says when, and proves nothing",
     ("log_checkpoint", "sealed_at"): "says when, and proves nothing: a witness's signature has the time in it",
+    ("log_checkpoint", "server"): "says on which server, and proves nothing: of another one the sealer asks more",
 }
 """Columns whose change is not noticed, and why nothing depends on it."""
 OTHERS = {

@@ -113,6 +113,16 @@ def test_a_key_is_made_once_changed_with_an_overlap_and_taken_out(run: Run, tmp_
     assert private.count("PRIVATE+KEY+") == 1 and f"+{second.id.hex()}+" in private
 
 
+@pytest.mark.usefixtures("small_city")
+def test_a_city_that_is_not_there_gets_no_key_file(run: Run, tmp_path: Path) -> None:
+    for options in ((), ("--make",), ("--rotate",), ("--retire", "00000000")):
+        done = run("key", "--city", "heer", *options)
+        assert refusal(done) == "registry.unknown_city"
+        assert "There is no city 'heer'." in done.stderr and "carbon-bank registry city" in done.stderr
+    assert not [*tmp_path.rglob("*.keys")]
+
+
+@pytest.mark.usefixtures("small_city")
 def test_a_key_is_not_made_where_the_settings_name_its_folder(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

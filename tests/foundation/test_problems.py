@@ -129,6 +129,7 @@ async def test_a_mistake_of_the_bank_tells_its_request_id_and_nothing_else(
 
 async def test_what_is_not_there_and_what_is_not_done_there_are_problems(client: httpx.AsyncClient) -> None:
     assert problem(await client.get("/v1/nowhere"), 404, "http.not_found")["facts"] == {"path": "/v1/nowhere"}
+    assert problem(await client.get("/health/ready%0A"), 404, "http.not_found")["facts"] == {"path": "/health/ready\n"}
     answer = await client.put("/v1/policies", json={})
     problem(answer, 405, "http.method")
     assert answer.headers["allow"] == "GET"
