@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from carbon_bank.audit.entries import CLOSE_DOMAIN
+from carbon_bank.audit.entries import CLOSE_DOMAIN, padded_keys
 from carbon_bank.audit.merkle import HASH_BYTES, leaf_hash, root_of
 from carbon_bank.foundation.units import BASE_UNIT, Commodity
 
@@ -21,7 +21,6 @@ COMMITMENTS_TOGETHER = 256
 """In one leaf: hashing each by itself and then the tree over them took as long as finding the readings."""
 METERS_MIN = 10
 """Of fewer meters together no sum is told: it would tell of a household. As in comparisons (programme/comparison_report.py)."""
-_BLOCK_BYTES = 64
 
 
 @dataclass
@@ -54,12 +53,12 @@ class MonthClosed:
         return told
 
 
-def padded_keys(key: bytes) -> tuple[bytes, bytes]:
-    """What SHA-256 is given before a reading's line, and before the hash of that, so that the two make HMAC-SHA-256 of it.
+def keys_of_readings(key: bytes) -> tuple[bytes, bytes]:
+    """What comes before a reading's line and before the hash of that: PostgreSQL has SHA-256 alone, and no HMAC.
 
-    PostgreSQL has SHA-256 alone. Args: key: of 32 bytes. Source: RFC 2104 section 2.
+    Args: key: of 32 bytes.
     """
-    inner, outer = (bytes(each ^ pad for each in key.ljust(_BLOCK_BYTES, b"\0")) for pad in (0x36, 0x5C))
+    inner, outer = padded_keys(key)
     return inner + CLOSE_DOMAIN.encode("ascii") + b"\n", outer
 
 

@@ -45,11 +45,15 @@ async def batch_digest(session: ReadSession, batch_id: int) -> tuple[int, str]:
 async def award_digest(session: ReadSession, settlement_id: int) -> tuple[int, str]:
     """How many awards a settlement made, and the digest over them; what was decided on held ones is no part of it."""
     digest = _LINES.format(line=AWARD_LINE, order="a.household_id, a.commodity")
+    # Piece by piece along the key: in one go a city's lines would have to be sorted first.
     statement = f"""
-        SELECT coalesce(sum(rows), 0), encode(sha256(coalesce(string_agg(digest, ''::bytea ORDER BY piece), '')), 'hex') FROM (
-            SELECT a.household_id / {HOUSEHOLDS_TOGETHER} AS piece, count(*) AS rows, {digest} AS digest
-            FROM award a WHERE a.settlement_id = :id GROUP BY 1
-        ) AS pieces
+        WITH ends AS (SELECT min(household_id) AS first, max(household_id) AS last FROM award WHERE settlement_id = :id)
+        SELECT coalesce(sum(rows), 0), encode(sha256(coalesce(string_agg(digest, ''::bytea ORDER BY piece), '')), 'hex')
+        FROM ends CROSS JOIN generate_series(first / {HOUSEHOLDS_TOGETHER}, last / {HOUSEHOLDS_TOGETHER}) AS piece
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS rows, {digest} AS digest FROM award a WHERE a.settlement_id = :id
+            AND a.household_id >= piece * {HOUSEHOLDS_TOGETHER} AND a.household_id < (piece + 1) * {HOUSEHOLDS_TOGETHER}
+        ) AS pieces WHERE rows > 0
     """
     return _counted((await session.sql(statement, {"id": settlement_id})).one())
 
@@ -100,7 +104,7 @@ async def months_of_meters(
 ) -> list[MonthOfMeters]:
     """The months of [first day, end day) as they were read at a moment, of a city's meters behind the first id up to the last.
 
-    Only what the key of `reading` carries is read, as a settlement does. Args: keys: `closes.padded_keys`.
+    Only what the key of `reading` carries is read, as a settlement does. Args: keys: `closes.keys_of_readings`.
     """
     statement = f"""
         WITH used AS (

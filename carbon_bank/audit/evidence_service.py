@@ -11,7 +11,7 @@ from typing import Any
 
 from carbon_bank.audit import evidence_queries as queries
 from carbon_bank.audit.canonical import INTEGER_MAX
-from carbon_bank.audit.closes import MonthClosed, padded_keys
+from carbon_bank.audit.closes import MonthClosed, keys_of_readings
 from carbon_bank.audit.source_queries import LoggedAct
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import ReadSession
@@ -81,7 +81,7 @@ async def closes_of(session: ReadSession, act: LoggedAct, key: bytes) -> list[di
     settlement = await queries.row(session, "settlement", _number(act.subject))
     period, city_id = Period(settlement["first_month"], settlement["months"]), settlement["city_id"]
     days, as_of = (period.first_day, period.end_day), datetime.fromisoformat(settlement["as_of"])
-    keys = padded_keys(key)
+    keys = keys_of_readings(key)
     closed: dict[tuple[str, str, date], MonthClosed] = {}
     after = 0
     while (last := await queries.last_meter(session, city_id, after, METERS_TOGETHER)) is not None:

@@ -16,23 +16,34 @@ from carbon_bank.audit.entries import (
     leaf_key,
     posting_entries,
 )
-from carbon_bank.audit.evidence_service import closes_of, evidence_of, public_of
+from carbon_bank.audit.evidence_service import Evidence, closes_of, evidence_of, public_of
 from carbon_bank.audit.source_queries import LoggedAct, LoggedJournal
 from carbon_bank.foundation.database import ReadSession
 
 
-async def act_opening(session: ReadSession, secret: bytes, leaf: int, act: LoggedAct) -> Opening:
-    """What the entry of an act commits to: its row in the trail, and what it stood for. Args: secret: of the log."""
-    evidence = await evidence_of(session, act)
+async def act_opening(
+    session: ReadSession, secret: bytes, leaf: int, act: LoggedAct, evidence: Evidence | None = None
+) -> Opening:
+    """What the entry of an act commits to: its row in the trail, and what it stood for.
+
+    Args: secret: of the log. evidence: of the act, where it was read already.
+    """
+    evidence = await evidence_of(session, act) if evidence is None else evidence
     record: dict[str, Any] = {"act": act.row} | ({"evidence": evidence} if evidence else {})
     return Opening(ACT_DOMAIN, leaf_key(secret, leaf), canonical(record).decode())
 
 
 async def act_entries(
-    session: ReadSession, secret: bytes, leaf: int, act: LoggedAct, *, with_closes: bool = True
+    session: ReadSession,
+    secret: bytes,
+    leaf: int,
+    act: LoggedAct,
+    evidence: Evidence | None = None,
+    *,
+    with_closes: bool = True,
 ) -> list[bytes]:
-    """The entry of an act, and those of the months that it closed, from the leaf on. Args: secret: of the log."""
-    opening = await act_opening(session, secret, leaf, act)
+    """The entry of an act, and those of the months that it closed, from the leaf on. Args: as `act_opening`."""
+    opening = await act_opening(session, secret, leaf, act, evidence)
     public = public_of(act.act, act.subject, act.facts)
     closes = await closes_of(session, act, opening.key) if with_closes else []
     return [
@@ -43,13 +54,16 @@ async def act_entries(
 
 def journal_entries(
     leaf: int, journal: LoggedJournal, sides: Iterable[tuple[int, str]], secrets: Mapping[int, bytes]
-) -> list[bytes]:
-    """The entries of a journal from the leaf on. Args: sides: households and their records. secrets: of those households."""
-    committed = [
+) -> Iterable[bytes]:
+    """The entries of a journal from the leaf on, each made when it is asked for.
+
+    Args: sides: households and their records. secrets: of those households.
+    """
+    committed = (
         commitment(posting_opening(secrets[household_id], place, record))
         for place, (household_id, record) in enumerate(sides, leaf)
-    ]
-    return list(posting_entries(leaf, journal.at, journal.kind, journal.settlement_id, committed))
+    )
+    return posting_entries(leaf, journal.at, journal.kind, journal.settlement_id, committed)
 
 
 def posting_opening(secret: bytes, leaf: int, record: str) -> Opening:

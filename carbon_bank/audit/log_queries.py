@@ -105,14 +105,14 @@ async def secrets_of(session: ReadSession, household_ids: Sequence[int]) -> dict
         return {key: HouseholdSecret(secret, first) for key, secret, first in await cursor.fetchall()}
 
 
-async def add_secrets(session: WriteSession, secrets: Mapping[int, HouseholdSecret]) -> None:
+async def add_secrets(session: WriteSession, secrets: Mapping[int, bytes], from_leaf: int) -> None:
     if not secrets:
         return
     async with (
         (await driver(session)).cursor() as cursor,
         cursor.copy("COPY log_secret (household_id, secret, from_leaf) FROM STDIN") as copy,
     ):
-        lines = (f"{key}\t\\\\x{each.secret.hex()}\t{each.from_leaf}\n" for key, each in secrets.items())
+        lines = (f"{key}\t\\\\x{each.hex()}\t{from_leaf}\n" for key, each in secrets.items())
         await copy.write("".join(lines).encode())
 
 

@@ -7,15 +7,18 @@ is stored. Of two sealers one works.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 import polars as pl
 
 from carbon_bank.audit import log_queries as queries
 from carbon_bank.audit import source_queries
 from carbon_bank.audit.checkpoint import Checkpoint, sign_checkpoint
+from carbon_bank.audit.evidence_service import Evidence, evidence_of
 from carbon_bank.audit.leaf_service import act_entries, journal_entries
 from carbon_bank.audit.log_tables import Log, LogCheckpoint
 from carbon_bank.audit.merkle import leaf_hash, tree_root
@@ -24,9 +27,10 @@ from carbon_bank.audit.records import posting_records
 from carbon_bank.audit.restored_service import check_restored
 from carbon_bank.audit.source_queries import START, LoggedAct, LoggedJournal, Position, Source
 from carbon_bank.audit.tile_service import TileStore
-from carbon_bank.audit.tiles import edge_tiles, grow, grow_bundles
+from carbon_bank.audit.tiles import Tile, edge_tiles, grow, grow_bundles
 from carbon_bank.foundation.database import WriteSession
 from carbon_bank.foundation.errors import Conflict
+from carbon_bank.foundation.meanwhile import meanwhile
 
 SECRET_BYTES = 32
 SOURCES_MAX = 500
@@ -45,24 +49,57 @@ class Sealed:
 
 @dataclass
 class _Growth:
-    """What a step adds to a log, in order."""
+    """What a step adds to a log, in order. `entries` are made when they are asked for; the rest is about each of them."""
 
     size: int
-    entries: list[bytes] = field(default_factory=list)
-    leaves: list[tuple[int | None, int | None, str | None, int | None]] = field(default_factory=list)
-    """Act, part, journal, household of each."""
+    entries: list[Iterable[bytes]] = field(default_factory=list)
+    acts: list[int | None] = field(default_factory=list)
+    parts: list[int | None] = field(default_factory=list)
+    journals: list[str | None] = field(default_factory=list)
+    households: list[int | None] = field(default_factory=list)
+
+    @property
+    def added(self) -> int:
+        return len(self.acts)
 
     @property
     def next(self) -> int:
-        return self.size + len(self.entries)
+        return self.size + self.added
 
     def add_act(self, entries: Sequence[bytes], act_id: int) -> None:
-        self.entries.extend(entries)
-        self.leaves.extend((act_id, part, None, None) for part in range(len(entries)))
+        nothing = [None] * len(entries)
+        self._add(entries, [act_id] * len(entries), list(range(len(entries))), nothing, nothing)
 
-    def add_journal(self, entries: Sequence[bytes], journal_id: str, households: Sequence[int]) -> None:
-        self.entries.extend(entries)
-        self.leaves.extend((None, None, journal_id, household_id) for household_id in households)
+    def add_journal(self, entries: Iterable[bytes], journal_id: str, households: Sequence[int]) -> None:
+        nothing = [None] * len(households)
+        self._add(entries, nothing, nothing, [journal_id] * len(households), households)
+
+    def _add(
+        self,
+        entries: Iterable[bytes],
+        acts: Sequence[int | None],
+        parts: Sequence[int | None],
+        journals: Sequence[str | None],
+        households: Sequence[int | None],
+    ) -> None:
+        self.entries.append(entries)
+        self.acts += acts
+        self.parts += parts
+        self.journals += journals
+        self.households += households
+
+    def leaves(self, city_id: int) -> pl.DataFrame:
+        """The rows of `log_leaf`."""
+        return pl.DataFrame(
+            {
+                "city_id": pl.repeat(city_id, self.added, dtype=pl.Int64, eager=True),
+                "leaf": pl.int_range(self.size, self.next, dtype=pl.Int64, eager=True),
+                "act_id": pl.Series(self.acts, dtype=pl.Int64),
+                "part": pl.Series(self.parts, dtype=pl.Int16),
+                "journal_id": pl.Series(self.journals, dtype=pl.String),
+                "household_id": pl.Series(self.households, dtype=pl.Int64),
+            }
+        )
 
 
 async def seal(
@@ -91,7 +128,7 @@ async def seal(
     await _check_head(store, log, head, origin, [*(key.verifier for key in keys), *former])
     await check_restored(session, origin, head, position, horizon)
 
-    while not growth.entries:  # a journal that moved nothing makes none
+    while not growth.added:  # a journal that moved nothing makes none
         taken = _one_step(await source_queries.sources(session, city_id, position, horizon.before, SOURCES_MAX))
         if not taken:
             return None
@@ -114,7 +151,7 @@ async def seal(
         server=horizon.server,
     )
     await queries.add_checkpoint(session, checkpoint)
-    return Sealed(len(growth.entries), size)
+    return Sealed(growth.added, size)
 
 
 async def _check_head(
@@ -173,23 +210,32 @@ def _moved(after: Position, taken: Sequence[Source]) -> Position:
 async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Source]) -> _Growth:
     """The entries of acts and journals, in their order."""
     journals = [each for each in taken if isinstance(each, LoggedJournal)]
+    acts = [each for each in taken if isinstance(each, LoggedAct)]
     postings, uses = await source_queries.journal_postings(session, journals)
-    records = posting_records([each.record for each in journals], postings, uses)
-    owned = await _secrets(session, records["household_id"].unique().to_list(), size)
+    records, (owned, evidence) = await meanwhile(
+        partial(posting_records, [each.record for each in journals], postings, uses),
+        _secrets_and_evidence(session, postings["household_id"].unique().to_list(), acts, size),
+    )
     sides = {place: part for (place,), part in records.partition_by("place", as_dict=True).items()}
     growth, place = _Growth(size), 0
     for source in taken:
         if isinstance(source, LoggedAct):
-            entries = await act_entries(session, log.secret, growth.next, source)
+            entries = await act_entries(session, log.secret, growth.next, source, evidence[source.id])
             growth.add_act(entries, source.id)
             continue
         if place in sides:
             households = sides[place]["household_id"].to_list()
             sides_of = zip(households, sides[place]["record"].to_list(), strict=True)
-            entries = journal_entries(growth.next, source, sides_of, owned)
-            growth.add_journal(entries, str(source.id), households)
+            growth.add_journal(journal_entries(growth.next, source, sides_of, owned), str(source.id), households)
         place += 1
     return growth
+
+
+async def _secrets_and_evidence(
+    session: WriteSession, household_ids: Sequence[int], acts: Sequence[LoggedAct], size: int
+) -> tuple[dict[int, bytes], dict[int, Evidence]]:
+    owned = await _secrets(session, household_ids, size)
+    return owned, {each.id: await evidence_of(session, each) for each in acts}
 
 
 async def _secrets(session: WriteSession, household_ids: Sequence[int], size: int) -> dict[int, bytes]:
@@ -199,29 +245,19 @@ async def _secrets(session: WriteSession, household_ids: Sequence[int], size: in
     chance = secrets.token_bytes(
         SECRET_BYTES * len(missing)
     )  # in one go: asking the system for each took longer than sealing
-    made = {
-        each: queries.HouseholdSecret(chance[place * SECRET_BYTES : (place + 1) * SECRET_BYTES], size)
-        for place, each in enumerate(missing)
-    }
-    await queries.add_secrets(session, made)
-    return {household_id: each.secret for household_id, each in (there | made).items()}
+    made = {each: chance[place * SECRET_BYTES : (place + 1) * SECRET_BYTES] for place, each in enumerate(missing)}
+    await queries.add_secrets(session, made, size)
+    return {household_id: each.secret for household_id, each in there.items()} | made
 
 
 async def _store(session: WriteSession, store: TileStore, growth: _Growth, city_id: int) -> None:
     """Leaves, bundles and tiles; the store knows the tiles that changed afterwards."""
     edge = {tile: store.read(tile) for tile in edge_tiles(growth.size)}
-    bundles = grow_bundles(growth.size, edge, growth.entries)
-    tiles = grow(growth.size, edge, map(leaf_hash, growth.entries))
-    await queries.put_tiles(session, city_id, bundles | tiles)
-    await queries.add_leaves(session, _leaf_rows(city_id, growth))
-    store.know(bundles | tiles)
+    changed, _ = await meanwhile(partial(_changed, growth, edge), queries.add_leaves(session, growth.leaves(city_id)))
+    await queries.put_tiles(session, city_id, changed)
+    store.know(changed)
 
 
-def _leaf_rows(city_id: int, growth: _Growth) -> pl.DataFrame:
-    schema = {"act_id": pl.Int64, "part": pl.Int16, "journal_id": pl.String, "household_id": pl.Int64}
-    rows = pl.DataFrame(growth.leaves, schema=schema, orient="row")
-    return rows.select(
-        pl.lit(city_id, pl.Int64).alias("city_id"),
-        pl.int_range(growth.size, growth.next, dtype=pl.Int64).alias("leaf"),
-        pl.all(),
-    )
+def _changed(growth: _Growth, edge: Mapping[Tile, bytes]) -> dict[Tile, bytes]:
+    entries = list(chain.from_iterable(growth.entries))
+    return grow_bundles(growth.size, edge, entries) | grow(growth.size, edge, map(leaf_hash, entries))
