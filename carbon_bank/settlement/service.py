@@ -14,6 +14,7 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.constraints import violated
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.foundation.errors import Conflict, Forbidden, InvalidInput, NotFound
+from carbon_bank.foundation.moments import recording_moment
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger import budget_service
 from carbon_bank.ledger.act_service import Context
@@ -94,10 +95,12 @@ async def approve(session: WriteSession, actor: Actor, now: datetime, settlement
             "settlement.own",
             f"You prepared settlement {settlement_id}, so another approver has to look at it and approve it.",
         )
+    # Which runs of reductions the next period counts from depends on it: wholly before its `as_of`, or wholly after.
+    moment = await recording_moment(session, settlement.city_id)
     settlement.state, settlement.approved_by, settlement.approved_at = (
         SettlementState.APPROVED.value,
         actor.subject,
-        now,
+        moment,
     )
     count, points = await queries.to_post(session, settlement_id)
     await reserve(session, actor, now, settlement.city_id, f"settlement:{settlement_id}", points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -113,3 +114,26 @@ async def test_an_approval_after_the_moment_that_a_settlement_reads_as_of_comes_
         await service.approve(session, small_city.actors["approver"], clock.now(), second)
     await worker.compute(database, third, 2)
     assert await found(database, third, town.households[-1:]) == [("below_threshold", 0, 0)]
+
+
+async def test_a_moment_is_fixed_before_an_approval_or_when_it_is_there_and_never_in_between(
+    database: Database, small_city: SmallCity
+) -> None:
+    await found_town(database, small_city, 1, ("2023-01", "2024-09"), use)
+    first = await settle(database, small_city, QUARTERS[0], quarterly(), approve=False)
+    second = await request(database, small_city.actors["operator"], quarterly(), QUARTERS[1], AFTER)
+
+    async def begin() -> None:
+        async with database.write() as session:
+            await compute_service.begin_computing(session, second)
+
+    async with database.write() as session:
+        approved = await service.approve(session, small_city.actors["approver"], clock.now(), first)
+        beginning = asyncio.create_task(begin())
+        done, _ = await asyncio.wait([beginning], timeout=0.2)
+        assert not done  # it waits for the approval, to see it whole
+    await beginning
+    async with database.read() as session:
+        told = await service.any_settlement(session, second)
+    assert told.as_of is not None and approved.approved_at is not None
+    assert approved.approved_at < told.as_of
