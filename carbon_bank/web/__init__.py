@@ -2,7 +2,8 @@
 
 - `visitors.py`: who looks: a token in a cookie, or in the header of a client that shows the page itself.
 - `sign_in.py`, `awards.py`: the routes. `refusals.py`: a refusal as a page, with the status that the API gives.
-- `award_view.py`: an explained award as the page shows it, all numbers written out; `chart.py`: its drawings, measured.
+- `award_view.py`: an explained award as the page shows it, all numbers written out; `chart_view.py`: its drawings, measured by
+  `chart.py`.
 - `words.py`: the texts, by language. `pages.py`: templates and the style sheet.
 
 What always holds:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from carbon_bank.foundation.calendar import month_text
-from carbon_bank.foundation.units import BASE_UNITS_PER_DISPLAY_UNIT
 from carbon_bank.ledger.statement_words import WORDS
 from carbon_bank.programme.award import Outcome
-from carbon_bank.programme.explanation_steps import CommodityStep, Explanation, MonthBaseline, PastMonth
-from carbon_bank.programme.explanation_words import Topic, Words, sentences, unit
+from carbon_bank.programme.explanation_steps import Explanation
+from carbon_bank.programme.explanation_words import Topic, Words, sentences
 from carbon_bank.programme.rationals import hundredths_text
 from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.explain_service import ExplainedAward, ReadingHistory
-from carbon_bank.web.chart import Bars, Scale, bars, scale
+from carbon_bank.web.chart_view import RateScale, UsageChart, rate_scale, usage_chart
 from carbon_bank.web.words import PageWords
 
 _HEADINGS: dict[Topic, str] = {"baseline": "baseline_steps", "points": "points_steps"}
@@ -29,43 +26,6 @@ _IN_THE_HEAD: set[Topic] = {"award", "outcome"}
 class Section:
     heading: str
     sentences: list[str]
-
-
-@dataclass(frozen=True)
-class MonthRow:
-    month: str
-    usage: str
-    days: str
-    earlier: list[str]
-    baseline: str
-
-
-@dataclass(frozen=True)
-class UsageChart:
-    """One commodity: its drawing, and the same as a table."""
-
-    title: str
-    bars: Bars
-    ticks: list[str]
-    months: list[MonthRow]
-    usage: str
-    baseline: str
-    has_baseline: bool
-
-
-@dataclass(frozen=True)
-class TierMark:
-    at: int
-    label: str
-    told: str
-    holds: bool
-
-
-@dataclass(frozen=True)
-class RateScale:
-    scale: Scale
-    rate: str
-    tiers: list[TierMark]
 
 
 @dataclass(frozen=True)
@@ -151,8 +111,8 @@ def award_page(
         outcome=numbers.outcome(told.outcome) if told else "",
         change=_change(told, words) if told else None,
         said=list(_said(explained, words, zone)),
-        charts=[_usage_chart(each, numbers, words) for each in told.commodities] if told else [],
-        scale=_rate_scale(told, numbers, words) if told else None,
+        charts=[usage_chart(each, numbers, words) for each in told.commodities] if told else [],
+        scale=rate_scale(told, numbers, words) if told else None,
         sections=_sections(told, words) if told else [],
         readings=[_reading(each, explained, numbers, words, zone) for each in explained.readings],
         policy=explained.policy.reference,
@@ -196,64 +156,6 @@ def _sections(told: Explanation, words: PageWords) -> list[Section]:
         Section(words(_HEADINGS.get(topic, topic)), [each.text for each in group])
         for topic, group in groupby(spoken, key=lambda each: each.about)
     ]
-
-
-def _usage_chart(step: CommodityStep, numbers: Words, words: PageWords) -> UsageChart:
-    own = {each.month: each for each in step.baseline.months}
-    rows, pairs = [], []
-    for month in step.months:
-        before = own.get(month.month)
-        baseline = before.baseline if before else None
-        pairs.append((_shown(month.usage), _shown(baseline)))
-        rows.append(
-            MonthRow(
-                month=month_text(month.month),
-                usage=_amount(month.usage, step.commodity, numbers, words),
-                days=f"{month.days_covered} / {month.days}",
-                earlier=_earlier(before, step.commodity, numbers, words),
-                baseline=_amount(baseline, step.commodity, numbers, words),
-            )
-        )
-    drawn = bars(pairs)
-    return UsageChart(
-        title=words("chart_of", commodity=numbers.commodity(step.commodity), unit=unit(step.commodity)),
-        bars=drawn,
-        ticks=[numbers.number(tick.value) for tick in drawn.ticks],
-        months=rows,
-        usage=_amount(step.usage, step.commodity, numbers, words),
-        baseline=_amount(step.baseline.baseline, step.commodity, numbers, words),
-        has_baseline=any(baseline is not None for _, baseline in pairs),
-    )
-
-
-def _earlier(before: MonthBaseline | None, commodity: str, numbers: Words, words: PageWords) -> list[str]:
-    def told(past: PastMonth) -> str:
-        value = f"{month_text(past.step.month)}: {_amount(past.step.usage, commodity, numbers, words)}"
-        return value if past.left_out is None else words("left_out", value=value)
-
-    return [told(past) for past in before.years] if before else []
-
-
-def _rate_scale(told: Explanation, numbers: Words, words: PageWords) -> RateScale | None:
-    step = told.reduction
-    if step is None or not step.tiers:
-        return None
-    drawn = scale(step.rate, [tier.bound for tier in step.tiers])
-    at = {tick.value: tick.at for tick in drawn.ticks}
-    marks = [
-        TierMark(
-            at=at[tier.bound],
-            label=f"{numbers.percent(tier.bound)} %",
-            told=words(
-                "tier_at",
-                tier=tier.tier,
-                bound=numbers("from" if tier.bound_itself else "above", percent=numbers.percent(tier.bound)),
-            ),
-            holds=tier.holds,
-        )
-        for tier in step.tiers
-    ]
-    return RateScale(drawn, f"{hundredths_text(step.rate_bp)} %", marks)
 
 
 def _reading(
@@ -302,14 +204,6 @@ def _postings(
             left="" if lot is None else numbers.number(lot.remaining),
             leaf=leaves.get(posting.seq),
         )
-
-
-def _shown(value: Fraction | int | None) -> Fraction | None:
-    return None if value is None else Fraction(value) / BASE_UNITS_PER_DISPLAY_UNIT
-
-
-def _amount(value: Fraction | int | None, commodity: str, numbers: Words, words: PageWords) -> str:
-    return words("unknown") if value is None else numbers.amount(value, commodity)
 
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:
