@@ -140,12 +140,18 @@ async def record_readings(
 async def _parsed(session: ReadSession, place: UtilityPlace, rows: pl.DataFrame, today: date) -> pl.DataFrame:
     tidy = tidied(rows)
     looking_up = asyncio.create_task(queries.meters_of(session, place.utility_id, tidy, _ANY_CALORIFIC_VALUE))
-    if needs_meters(tidy):
-        parsed = parse(tidy.hstack(await looking_up), today)
-    else:
-        await asyncio.sleep(0)  # the query is sent, and PostgreSQL looks meters up while the text is read here
-        parsed = parse(tidy, today)
-        parsed = parsed.with_columns_seq((await looking_up).get_columns())
+    try:
+        if needs_meters(tidy):
+            parsed = parse(tidy.hstack(await looking_up), today)
+        else:
+            await asyncio.sleep(0)  # the query is sent, and PostgreSQL looks meters up while the text is read here
+            parsed = parse(tidy, today)
+            parsed = parsed.with_columns_seq((await looking_up).get_columns())
+    finally:
+        # A request that is cancelled in between must not leave a query behind on a connection that is being rolled back.
+        if not looking_up.done():
+            looking_up.cancel()
+            await asyncio.wait([looking_up])
     return with_faults(parsed, _of_meters(place.commodities))
 
 

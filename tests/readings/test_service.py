@@ -231,3 +231,20 @@ async def add_meter(session, city: SmallCity, **given):  # type: ignore[no-untyp
     return await enrol_service.add_meter(
         session, city.actors["operator"], NOW, **{**usual, "calorific_value": None, **given}
     )
+
+
+async def test_a_batch_that_is_cancelled_while_its_meters_are_looked_up_leaves_nothing_behind(
+    send: Send, owner: psycopg.Connection
+) -> None:
+    """As when a client goes away: the connection is given back in order, and of the batch nothing stands."""
+    before = asyncio.all_tasks()
+    sending = asyncio.create_task(send(row(), row("B-e")))
+    while not asyncio.all_tasks() - before - {sending}:  # until the looking up has begun
+        assert not sending.done()
+        await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    assert kept(owner) == []
+    assert asyncio.all_tasks() == before
+    assert codes(await send(row(), row("B-e"))) == ["accepted", "accepted"]
