@@ -7,11 +7,13 @@ has no right to change or remove what counted.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import URL, Result, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -30,6 +32,7 @@ SQLModel.metadata.naming_convention = {
     "ck": "%(table_name)s_%(constraint_name)s_check",
 }
 METADATA: MetaData = SQLModel.metadata
+_DRIVER = "driver"
 
 
 class ReadSession(AsyncSession):
@@ -76,17 +79,39 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        async with ReadSession(self._reading, expire_on_commit=False) as session, session.begin():
+        async with (
+            ReadSession(self._reading, expire_on_commit=False) as session,
+            session.begin(),
+            _given_back_in_order(session),
+        ):
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        async with WriteSession(self._writing, expire_on_commit=False) as session, session.begin():
+        async with (
+            WriteSession(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+            _given_back_in_order(session),
+        ):
             yield session
 
     async def close(self) -> None:
         await self._writing.dispose()
         await self._reading.dispose()
+
+
+@asynccontextmanager
+async def _given_back_in_order(session: ReadSession) -> AsyncIterator[None]:
+    """Close a connection that a cancelled request left in the middle of a command, as a COPY that was just beginning: it
+    cannot be rolled back, and the next one who got it would fail.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        used = session.info.get(_DRIVER)
+        if used is not None and used.info.transaction_status is TransactionStatus.ACTIVE:
+            await (await session.connection()).invalidate()
+        raise
 
 
 def parse_url(text: str) -> URL:
@@ -115,4 +140,5 @@ async def driver(session: ReadSession) -> psycopg.AsyncConnection[Any]:
     """The psycopg connection under a session, inside the same transaction: for COPY and columns."""
     connection = await (await session.connection()).get_raw_connection()
     assert isinstance(connection.driver_connection, psycopg.AsyncConnection)
+    session.info[_DRIVER] = connection.driver_connection
     return connection.driver_connection

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from carbon_bank.foundation import moments
-from carbon_bank.foundation.database import Database, WriteSession, parse_url, plain_url
+from carbon_bank.foundation.database import Database, WriteSession, driver, parse_url, plain_url
 from carbon_bank.foundation.errors import InvalidInput
 
 APPEND_ONLY = {"award_review", "journal", "lot_use", "policy", "posting", "reading", "reading_batch"}
@@ -199,6 +199,27 @@ async def test_a_write_session_commits_and_rolls_back_when_it_ends_badly(
             await session.sql(insert, {"code": "lost"})
             raise RuntimeError
     assert owner.execute("SELECT code FROM city").fetchall() == [("kept",)]
+
+
+async def test_a_connection_that_is_cancelled_in_the_middle_of_a_copy_is_closed_and_the_next_one_works(
+    database: Database, owner: psycopg.Connection
+) -> None:
+    """Whoever waited sees the cancellation, and not that nothing can be rolled back any more."""
+    begun = asyncio.Event()
+
+    async def copy() -> None:
+        async with database.write() as session:
+            (await driver(session)).pgconn.send_query(b"COPY city (code) FROM STDIN")  # and before it is answered:
+            begun.set()
+            await asyncio.sleep(30)
+
+    copying = asyncio.create_task(copy())
+    await begun.wait()
+    copying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    async with database.write() as session:
+        assert (await session.sql("SELECT count(*) FROM city")).scalar_one() == 0
 
 
 async def test_a_read_session_cannot_write(database: Database) -> None:
