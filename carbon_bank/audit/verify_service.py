@@ -144,7 +144,8 @@ class _Rows:
         )
         there = [(row, journals[row.journal_id]) for row in rows if row.journal_id in journals]
         listed = [replace(journal, household_id=row.household_id) for row, journal in there]
-        postings, uses = await source_queries.journal_postings(self._session, listed)
+        async with verify_queries.looking_up(self._session):
+            postings, uses = await source_queries.journal_postings(self._session, listed)
         records = posting_records([each.record for each in listed], postings, uses)
         households = [row.household_id for row in rows if row.household_id is not None]
         secrets = await log_queries.secrets_of(self._session, households)
