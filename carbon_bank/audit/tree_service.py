@@ -22,7 +22,7 @@ from carbon_bank.audit.tiles import (
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Refusal
 
-BUNDLES_TOGETHER = 64
+BUNDLES_TOGETHER = 16
 """Of 256 entries each: as many as are looked at in one go."""
 FAULTS_MAX = 100
 """More are not collected: one of them is enough to trust nothing."""
