@@ -43,9 +43,11 @@ async def latest(session: ReadSession, city_id: int) -> LogCheckpoint | None:
     return (await session.exec(statement.order_by(col(LogCheckpoint.size).desc()).limit(1))).first()
 
 
-async def checkpoints(session: ReadSession, city_id: int) -> Sequence[LogCheckpoint]:
-    """All that were ever signed, the smallest first."""
-    statement = select(LogCheckpoint).where(LogCheckpoint.city_id == city_id)
+async def checkpoints(session: ReadSession, city_id: int, above: int, upto: int) -> Sequence[LogCheckpoint]:
+    """All that were ever signed of more than `above` and at most `upto` leaves, the smallest first."""
+    statement = select(LogCheckpoint).where(
+        LogCheckpoint.city_id == city_id, LogCheckpoint.size > above, LogCheckpoint.size <= upto
+    )
     return (await session.exec(statement.order_by(col(LogCheckpoint.size)))).all()
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from carbon_bank.audit import log_queries
 from carbon_bank.audit.checkpoint import Checkpoint, open_checkpoint
 from carbon_bank.audit.log_tables import Log, LogCheckpoint
-from carbon_bank.audit.merkle import fold, leaf_hash, node_hash
+from carbon_bank.audit.merkle import SIZE_MAX, fold, leaf_hash, node_hash
 from carbon_bank.audit.note import VerifierKey
 from carbon_bank.audit.tile_service import tile_missing
 from carbon_bank.audit.tiles import (
@@ -22,33 +22,35 @@ from carbon_bank.audit.tiles import (
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Refusal
 
-BUNDLES_TOGETHER = 64
+BUNDLES_TOGETHER = 16
 """Of 256 entries each: as many as are looked at in one go."""
 FAULTS_MAX = 100
 """More are not collected: one of them is enough to trust nothing."""
 
 
 class TreeCheck:
-    """One reading of a log, from its first entry on. `faults` grows as it is read."""
+    """One reading of a log, from its first entry on. `faults` grows as it is read. Args: size: of the last checkpoint."""
 
-    def __init__(
-        self, session: ReadSession, log: Log, heads: Sequence[LogCheckpoint], keys: Sequence[VerifierKey]
-    ) -> None:
-        self._session, self._log = session, log
-        self.size = heads[-1].size if heads else 0
-        self._heads, self._keys = {head.size: head for head in heads}, keys
+    def __init__(self, session: ReadSession, log: Log, size: int, keys: Sequence[VerifierKey]) -> None:
+        self._session, self._log, self._keys = session, log, keys
+        self.size = size
+        self._heads: dict[int, LogCheckpoint] = {}
+        """The checkpoints of the leaves that are being looked at: one comes each minute, so that all of them are many."""
         self._frontier: list[tuple[int, bytes]] = []
         self._edge: dict[Tile, bytes] = {}
         self.faults: list[str] = []
 
     async def entries(self) -> AsyncIterator[tuple[int, list[bytes]]]:
         """The log's entries in their order, some thousand at a time: the first one's place, and the entries."""
-        for head in self._heads.values():
-            self._check_signed(head)
-        step = BUNDLES_TOGETHER * TILE_WIDTH
+        step, above = BUNDLES_TOGETHER * TILE_WIDTH, -SIZE_MAX  # a size that no tree has is not passed over either
         for first in range(0, self.size, step):
+            end = min(self.size, first + step)
+            heads = await log_queries.checkpoints(self._session, self._log.city_id, above, end)
+            self._heads, above = {head.size: head for head in heads}, end
+            for head in heads:
+                self._check_signed(head)
             try:
-                found = await self._bundles(first, min(self.size, first + step))
+                found = await self._bundles(first, end)
             except Refusal as refusal:
                 self._fault(f"from leaf {first} on: {refusal.message}")
                 return

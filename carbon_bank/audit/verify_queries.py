@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -124,6 +125,18 @@ async def leaf_rows(session: ReadSession, city_id: int, first: int, end: int) ->
     """
     rows = await session.sql(statement, {"city_id": city_id, "first": first, "end": end})
     return [LeafRow._make(row) for row in rows]
+
+
+@asynccontextmanager
+async def looking_up(session: ReadSession) -> AsyncIterator[None]:
+    """Rows are found by their keys and in no other way: to read a whole table beside some thousand keys looks as cheap to the
+    planner, and each part of a log would read it once more.
+    """
+    await session.sql("SET LOCAL enable_hashjoin = off")
+    await session.sql("SET LOCAL enable_mergejoin = off")
+    yield
+    await session.sql("SET LOCAL enable_hashjoin = on")
+    await session.sql("SET LOCAL enable_mergejoin = on")
 
 
 async def forgotten(session: ReadSession, city_id: int) -> dict[int, int]:

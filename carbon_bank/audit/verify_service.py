@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from carbon_bank.audit import log_queries, source_queries, verify_queries
@@ -69,9 +69,10 @@ async def verify_log(
     session: ReadSession, log: Log, keys: Sequence[VerifierKey], *, with_closes: bool = True
 ) -> LogVerified:
     """Make a log anew from its entries, and each entry anew from its row."""
-    tree = TreeCheck(session, log, await log_queries.checkpoints(session, log.city_id), keys)
+    head = await log_queries.latest(session, log.city_id)
+    tree = TreeCheck(session, log, head.size if head else 0, keys)
     found = LogVerified(size=tree.size)
-    rows = _Rows(session, log, with_closes)
+    rows = _Rows(session, log, with_closes, await verify_queries.forgotten(session, log.city_id))
     async for first, entries in tree.entries():
         await rows.compare(found, first, entries)
     leaves, tiles = await verify_queries.counts(session, log.city_id)
@@ -84,10 +85,10 @@ async def verify_log(
 
 
 class _Rows:
-    """The rows behind a log's entries."""
+    """The rows behind a log's entries. `forgotten`: households, and before which leaf nothing of them is to be opened any more."""
 
-    def __init__(self, session: ReadSession, log: Log, with_closes: bool) -> None:
-        self._session, self._log, self._with_closes = session, log, with_closes
+    def __init__(self, session: ReadSession, log: Log, with_closes: bool, forgotten: Mapping[int, int]) -> None:
+        self._session, self._log, self._with_closes, self._forgotten = session, log, with_closes, forgotten
         self._closes: dict[int, list[bytes]] = {}
 
     async def compare(self, found: LogVerified, first: int, entries: Sequence[bytes]) -> None:
@@ -103,7 +104,7 @@ class _Rows:
             elif row.act_id is not None:
                 await self._compare_act(found, row, acts.get(row.act_id), entry)
             else:
-                _compare_side(found, row, sides, entry)
+                self._compare_side(found, row, sides, entry)
 
     async def _compare_act(self, found: LogVerified, row: LeafRow, act: LoggedAct | None, entry: bytes) -> None:
         if act is None:
@@ -133,50 +134,54 @@ class _Rows:
             return []
 
     async def _sides(self, rows: Sequence[LeafRow]) -> _Sides:
-        """What the journals of these leaves would make now: for each household's side the record, and its secret."""
+        """What these households' sides of journals would be now, and the secrets that open them.
+
+        Each journal is asked for as if it were of that one account alone: a settlement's has ten thousand and more, and all of it
+        once more with each part of its leaves would come to much.
+        """
         journals = await source_queries.journals(
-            self._session, list({row.journal_id for row in rows if row.journal_id})
+            self._session, list({row.journal_id for row in rows if row.journal_id is not None})
         )
-        listed = list(journals.values())
-        postings, uses = await source_queries.journal_postings(self._session, listed)
+        there = [(row, journals[row.journal_id]) for row in rows if row.journal_id in journals]
+        listed = [replace(journal, household_id=row.household_id) for row, journal in there]
+        async with verify_queries.looking_up(self._session):
+            postings, uses = await source_queries.journal_postings(self._session, listed)
         records = posting_records([each.record for each in listed], postings, uses)
-        of = {
-            (listed[place].id, household_id): record
-            for place, household_id, record in records.select("place", "household_id", "record").iter_rows()
-        }
         households = [row.household_id for row in rows if row.household_id is not None]
         secrets = await log_queries.secrets_of(self._session, households)
-        return _Sides(journals, of, secrets, await verify_queries.forgotten(self._session, self._log.city_id))
+        of = {there[place][0].leaf: record for place, record in records.select("place", "record").iter_rows()}
+        return _Sides(journals, of, secrets)
+
+    def _compare_side(self, found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes) -> None:
+        assert row.journal_id is not None and row.household_id is not None
+        household_id, journal, record = (
+            row.household_id,
+            sides.journals.get(row.journal_id),
+            sides.records.get(row.leaf),
+        )
+        if journal is None or record is None:
+            found.fault(household_id, f"leaf {row.leaf}: the journal {row.journal_id} has no posting of this household")
+        elif (secret := sides.secrets.get(household_id)) is None or not secret.opens(row.leaf):
+            found.erased += 1
+            if row.leaf >= self._forgotten.get(household_id, 0):
+                found.fault(
+                    household_id, f"leaf {row.leaf}: the household's secret is gone, and no act says that it was erased"
+                )
+        else:
+            (made,) = journal_entries(row.leaf, journal, [(household_id, record)], {household_id: secret.secret})
+            if made != entry:
+                found.fault(
+                    household_id,
+                    f"leaf {row.leaf}: the journal {row.journal_id} ({journal.kind}), its posting, lot, lot use or hold was changed",
+                )
 
 
 @dataclass(frozen=True)
 class _Sides:
     journals: Mapping[UUID, LoggedJournal]
-    records: Mapping[tuple[UUID, int], str]
+    records: Mapping[int, str]
+    """By the leaf."""
     secrets: Mapping[int, log_queries.HouseholdSecret]
-    forgotten: Mapping[int, int]
-    """Households, and before which leaf nothing of them is to be opened any more."""
-
-
-def _compare_side(found: LogVerified, row: LeafRow, sides: _Sides, entry: bytes) -> None:
-    assert row.journal_id is not None and row.household_id is not None
-    journal = sides.journals.get(row.journal_id)
-    record = sides.records.get((row.journal_id, row.household_id))
-    if journal is None or record is None:
-        found.fault(row.household_id, f"leaf {row.leaf}: the journal {row.journal_id} has no posting of this household")
-    elif (secret := sides.secrets.get(row.household_id)) is None or not secret.opens(row.leaf):
-        found.erased += 1
-        if row.leaf >= sides.forgotten.get(row.household_id, 0):
-            found.fault(
-                row.household_id, f"leaf {row.leaf}: the household's secret is gone, and no act says that it was erased"
-            )
-    else:
-        (made,) = journal_entries(row.leaf, journal, [(row.household_id, record)], {row.household_id: secret.secret})
-        if made != entry:
-            found.fault(
-                row.household_id,
-                f"leaf {row.leaf}: the journal {row.journal_id} ({journal.kind}), its posting, lot, lot use or hold was changed",
-            )
 
 
 async def waiting(session: ReadSession) -> tuple[int, int]:
