@@ -31,7 +31,9 @@ def canonical(value: Any) -> bytes:
             nesting deeper than 16.
     Source: RFC 8785 section 3.2: no white space; 3.2.2.2 strings; 3.2.2.3 numbers; 3.2.3 keys sorted by UTF-16 code units.
     """
-    return "".join(_pieces(value, 0)).encode()
+    pieces: list[str] = []
+    _write(pieces, value, 0)
+    return "".join(pieces).encode()
 
 
 def parse_canonical(data: bytes) -> Any:
@@ -67,30 +69,35 @@ def opens(commitment: bytes, key: bytes, domain: str, record: Any) -> bool:
     return hmac.compare_digest(commitment, commit(key, domain, record))
 
 
-def _pieces(value: Any, depth: int) -> list[str]:
+def _write(pieces: list[str], value: Any, depth: int) -> None:
     if depth > DEPTH_MAX:
         raise malformed("canonical", f"a record is nested at most {DEPTH_MAX} deep; flatten it")
-    if value is None or isinstance(value, bool):
-        return [{None: "null", True: "true", False: "false"}[value]]
-    if isinstance(value, int):
+    if isinstance(value, str):
+        pieces.append(_string(value))
+    elif value is None or isinstance(value, bool):
+        pieces.append({None: "null", True: "true", False: "false"}[value])
+    elif isinstance(value, int):
         if abs(value) > INTEGER_MAX:
             raise malformed(
                 "canonical", "an integer is beyond 2**53 - 1, which not every reader takes exactly; log it as text"
             )
-        return [str(int(value))]
-    if isinstance(value, str):
-        return [_string(value)]
-    if isinstance(value, list | tuple):
-        items = [["," if place else "", *_pieces(each, depth + 1)] for place, each in enumerate(value)]
-        return ["[", *(piece for item in items for piece in item), "]"]
-    if isinstance(value, dict):
-        names = {_key(name): name for name in value}
-        fields = [
-            ["," if place else "", _string(names[units]), ":", *_pieces(value[names[units]], depth + 1)]
-            for place, units in enumerate(sorted(names))
-        ]
-        return ["{", *(piece for field in fields for piece in field), "}"]
-    raise malformed("canonical", f"a {type(value).__name__} has no place in a record; use whole numbers and text")
+        pieces.append(str(int(value)))
+    elif isinstance(value, dict):
+        before = "{"
+        for name in sorted(value, key=_key):
+            pieces += (before, _string(name), ":")
+            _write(pieces, value[name], depth + 1)
+            before = ","
+        pieces.append("}" if value else "{}")
+    elif isinstance(value, list | tuple):
+        before = "["
+        for each in value:
+            pieces.append(before)
+            _write(pieces, each, depth + 1)
+            before = ","
+        pieces.append("]" if value else "[]")
+    else:
+        raise malformed("canonical", f"a {type(value).__name__} has no place in a record; use whole numbers and text")
 
 
 def _key(name: Any) -> bytes:

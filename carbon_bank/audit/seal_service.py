@@ -7,6 +7,7 @@ is stored. Of two sealers one works.
 from __future__ import annotations
 
 import secrets
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -216,18 +217,20 @@ async def _grow(session: WriteSession, log: Log, size: int, taken: Sequence[Sour
         partial(posting_records, [each.record for each in journals], postings, uses),
         _secrets_and_evidence(session, postings["household_id"].unique().to_list(), acts, size),
     )
-    sides = {place: part for (place,), part in records.partition_by("place", as_dict=True).items()}
-    growth, place = _Growth(size), 0
+    places, households, texts = (records[name].to_list() for name in ("place", "household_id", "record"))
+    growth, place, first = _Growth(size), 0, 0
     for source in taken:
         if isinstance(source, LoggedAct):
             entries = await act_entries(session, log.secret, growth.next, source, evidence[source.id])
             growth.add_act(entries, source.id)
             continue
-        if place in sides:
-            households = sides[place]["household_id"].to_list()
-            sides_of = zip(households, sides[place]["record"].to_list(), strict=True)
-            growth.add_journal(journal_entries(growth.next, source, sides_of, owned), str(source.id), households)
-        place += 1
+        end = bisect_right(places, place, first)  # a journal that moved nothing has no record
+        if first < end:
+            sides = zip(households[first:end], texts[first:end], strict=True)
+            growth.add_journal(
+                journal_entries(growth.next, source, sides, owned), str(source.id), households[first:end]
+            )
+        place, first = place + 1, end
     return growth
 
 
