@@ -22,12 +22,14 @@ from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Conflict
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.programme.policy import Policy, parse_policy
 from carbon_bank.registry import enrol_service
 from carbon_bank.registry import service as registry
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service
 from carbon_bank.settlement.review_service import Decision
+from carbon_bank.trail.service import Act
 from tests.audit.log_reader import keys_in
 from tests.audit.package_town import Run, decide, eventful_settlement, here, seal, unpack, write
 from tests.ledger.books import without_triggers
@@ -82,7 +84,9 @@ async def test_the_same_settlement_gives_the_same_bytes_whatever_came_since(
                 ends_on=None,
             )
         exported = export_service.Exported("x", "0" * 64, {}, with_numbers=False)
-        await export_service.record_export(session, small_city.actors["auditor"], NOW, number, "a test", exported)
+        auditor = small_city.actors["auditor"]
+        await export_service.record_export(session, auditor, NOW, number, "a test", exported)
+        note_look(session, auditor, NOW, Act.AWARD_READ, f"settlement:{number}", None, rows=1)
     await seal(database, small_city, tmp_path)
     assert (await write(database, small_city, number, tmp_path, "third")).read_bytes() == first
 
