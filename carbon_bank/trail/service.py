@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from carbon_bank.foundation.clients import CAME_FROM
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.trail import queries
 from carbon_bank.trail.queries import Wanted as Wanted
@@ -142,7 +143,7 @@ def record(
             city_id=city_id,
             by=by,
             role=role,
-            client=None if role == HOUSEHOLD else bound.get("client_address"),
+            client=None if role == HOUSEHOLD else CAME_FROM.get(),
             act=act.value,
             subject=subject,
             reason=reason,
