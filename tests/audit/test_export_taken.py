@@ -19,6 +19,7 @@ from carbon_bank.demo import stages
 from carbon_bank.demo.city import build_city
 from carbon_bank.demo.stages import Demo
 from carbon_bank.foundation.calendar import Period
+from carbon_bank.foundation.clients import CAME_FROM
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Conflict
 from carbon_bank.identity.actor import Actor
@@ -133,6 +134,22 @@ async def test_a_settlement_is_taken_once_it_is_posted_and_sealed_and_the_trail_
     assert (first[3]["with_numbers"], second[3]["with_numbers"]) == (False, True)
     sums = (unpack(tmp_path / "package.zip") / "SHA256SUMS").read_bytes()
     assert first[3]["sums_sha256"] == hashlib.sha256(sums).hexdigest()
+
+
+async def test_the_address_of_the_staff_stands_in_the_folder_of_the_log_alone(
+    database: Database, small_city: SmallCity, owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    came_from = CAME_FROM.set("203.0.113.9")
+    number = await posting(database, small_city)
+    CAME_FROM.reset(came_from)
+    await worker.post(database, number, 5)
+    await seal(database, small_city, tmp_path)
+    folder = unpack(await write(database, small_city, number, tmp_path))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    having = {str(path.relative_to(folder)) for path in files if b"203.0.113.9" in path.read_bytes()}
+    assert "log/acts.jsonl" in having and all(name.startswith("log/") for name in having)
+    tiles = b"".join(data for (data,) in owner.execute("SELECT data FROM log_tile"))
+    assert b"settlement.approved" in tiles and b"203.0.113.9" not in tiles
 
 
 async def test_a_decision_after_posting_is_waited_for_until_it_is_sealed(
