@@ -401,6 +401,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "GET /v1/coverage": {"months": "2026-H1"},
     "GET /v1/coverage/meters": {"months": "2026-H1"},
     "GET /v1/coverage/reminders": {"months": "2026-H1"},
+    "GET /v1/imports/{import_id}/rejections": {"reason": "the utility asks"},
     "GET /v1/mappings": {"utility": "elec"},
     "GET /v1/mappings/{name}": {"utility": "elec"},
     "GET /v1/households/{household_id}/balance": {"day": "2026-01-01"},

@@ -65,6 +65,9 @@ without the bank, its software or a connection. The policy is {policy}.
 
 {people}
 
+Who of the city's staff did what stands in it by number. In the folder `log` each act has their role and the address that they
+acted from, too, since what the log commits to has them: personal data of the staff.
+
 `dictionary.md` describes every file and column.
 
 ## Three commands

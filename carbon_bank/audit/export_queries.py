@@ -55,14 +55,14 @@ async def as_of_one_moment(session: ReadSession) -> None:
 
 
 async def acts_about(session: ReadSession, settlement_id: int) -> list[ActPlace]:
-    """The acts about a settlement and its awards, in their order."""
+    """The acts about a settlement and its awards, in their order. Who looked at them is no part of the settlement."""
     statement = """
         WITH about AS (
-            SELECT id, act FROM trail WHERE subject = 'settlement:' || :id
+            SELECT id, act FROM trail WHERE subject = 'settlement:' || :id AND act NOT LIKE '%.read'
             UNION ALL
             SELECT t.id, t.act FROM award_review r
             JOIN trail t ON t.subject = 'award:' || r.settlement_id || '-' || r.household_id || '-' || r.commodity
-            WHERE r.settlement_id = :id
+            WHERE r.settlement_id = :id AND t.act NOT LIKE '%.read'
         )
         SELECT about.id, about.act, min(l.leaf), max(l.leaf) FROM about LEFT JOIN log_leaf l ON l.act_id = about.id
         GROUP BY about.id, about.act ORDER BY about.id

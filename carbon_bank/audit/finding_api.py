@@ -12,10 +12,12 @@ from carbon_bank.audit import finding_service as service
 from carbon_bank.audit.finding_sheet import as_document
 from carbon_bank.audit.findings import CASES_MAX, Code, Expect
 from carbon_bank.foundation.errors import InvalidInput
-from carbon_bank.foundation.web import Now, Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -56,6 +58,7 @@ class FindingsRead(BaseModel):
 @router.get("/findings", summary="Places to look at, beyond what the rules hold back")
 async def get_findings(
     session: Reading,
+    trail: Writing,
     now: Now,
     actor: Auditor,
     settlement_id: Annotated[
@@ -64,6 +67,7 @@ async def get_findings(
     first: Annotated[Month, Query(alias="from", description="The first month.")] = None,
     last: Annotated[Month, Query(alias="to", description="The last month, included.")] = None,
     kind: Annotated[list[Code] | None, Query(max_length=len(Code), description="Left out: all kinds.")] = None,
+    reason: ReadingReason = None,
 ) -> FindingsRead:
     """Of one settlement, or of months. Takes up to a minute in a large city: name the kinds that you need."""
     await service.begin(session)
@@ -74,4 +78,6 @@ async def get_findings(
     else:
         raise InvalidInput("audit.scope", "Say what the report is about: settlement_id, or from and to as 2026-01.")
     report = [each async for each in service.report(session, scope, kind or tuple(Code))]
+    subject = None if settlement_id is None else f"settlement:{settlement_id}"
+    note_look(trail, actor, now, Act.FINDINGS_READ, subject, reason, months=scope.months, kinds=kind)
     return FindingsRead.model_validate(as_document(scope.months, report))

@@ -10,11 +10,13 @@ from pydantic import BaseModel, Field
 from carbon_bank.audit import log_service
 from carbon_bank.audit.canonical import parse_canonical
 from carbon_bank.audit.entries import Opening
-from carbon_bank.foundation.web import Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.settlement.award_id import AwardId
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1", tags=["audit"])
 
@@ -94,9 +96,15 @@ async def get_leaf(leaf: Place, actor: Auditor, session: Reading) -> LeafRead:
 
 
 @router.get("/audit/leaves/{leaf}/opening", summary="What a leaf of the log means")
-async def get_opening(leaf: Place, actor: Auditor, session: Reading) -> OpeningRead:
+async def get_opening(
+    leaf: Place, actor: Auditor, session: Reading, trail: Writing, now: Now, reason: ReadingReason = None
+) -> OpeningRead:
+    """Of a household's postings it shows what they are, and the trail says who looked; of an act, what the trail has of it."""
     found, _ = await log_service.leaf(session, actor, leaf)
-    return _read(await log_service.opening(session, found))
+    opening = await log_service.opening(session, found)
+    if found.household_id is not None:
+        note_look(trail, actor, now, Act.OPENING_READ, f"household:{found.household_id}", reason, leaf=leaf)
+    return _read(opening)
 
 
 @router.get("/audit/leaves/{leaf}/receipt", summary="Proof that a leaf is in the log", response_class=Response)

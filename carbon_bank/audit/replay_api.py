@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from carbon_bank.audit import replay_service as service
-from carbon_bank.foundation.web import Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -40,10 +42,18 @@ class ReplayRead(BaseModel):
 
 @router.get("/settlements/{settlement_id}/replay", summary="A household's awards computed once more, and compared")
 async def replay_household(
-    settlement_id: Id, session: Reading, actor: Auditor, household_id: HouseholdId
+    settlement_id: Id,
+    session: Reading,
+    trail: Writing,
+    now: Now,
+    actor: Auditor,
+    household_id: HouseholdId,
+    reason: ReadingReason = None,
 ) -> ReplayRead:
     """From its readings as they stood when the settlement was computed, by the settlement's own policy. Where the policy
     compares households, against the totals of the city that were kept: whether those are right, a replay of the whole says."""
     part = await service.replay_household(session, actor, settlement_id, household_id)
+    asked = {"what": "replay", "settlement": settlement_id}
+    note_look(trail, actor, now, Act.AWARD_READ, f"household:{household_id}", reason, **asked)
     found = [DifferenceRead.model_validate(row) for row in part.differences.drop("row").to_dicts()]
     return ReplayRead(settlement_id=settlement_id, household_id=household_id, awards=part.awards, differences=found)

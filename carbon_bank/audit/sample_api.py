@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from carbon_bank.audit import sample_service as service
 from carbon_bank.audit.findings import explanation
 from carbon_bank.audit.sampling import NONCE_MAX, SIZE_MAX, Method, Sample, Strata
-from carbon_bank.foundation.web import Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
@@ -87,6 +89,8 @@ class SampleRead(BaseModel):
 async def get_sample(
     settlement_id: Annotated[int, Path(ge=1, lt=2**63)],
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Auditor,
     method: Method,
     size: Annotated[int, Query(ge=1, le=SIZE_MAX)],
@@ -96,9 +100,12 @@ async def get_sample(
         Query(max_length=100, description="Root of the city's log, in base64 or hexadecimal. Left out: its last one."),
     ] = None,
     strata: Annotated[Strata | None, Query(description="For `stratified`; left out: commodity and outcome.")] = None,
+    reason: ReadingReason = None,
 ) -> SampleRead:
     """The same root, nonce, method and awards give the same sample: docs/sampling.md has the recipe."""
     found = await service.sample(
         session, actor, settlement_id, method=method, size=size, nonce=nonce, root=root, strata=strata
     )
+    asked = {"what": "sample", "rows": len(found.rows), "method": method}
+    note_look(trail, actor, now, Act.AWARD_READ, f"settlement:{settlement_id}", reason, **asked)
     return SampleRead.of(found)

@@ -16,6 +16,7 @@ from carbon_bank.cli.runtime import acting, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput
+from carbon_bank.identity.look_service import check_download, note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.languages import Language
@@ -25,6 +26,7 @@ from carbon_bank.ledger.statement_words import entry_words
 from carbon_bank.registry import service as registry
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import statement_service as service
+from carbon_bank.trail.service import Act
 
 
 def statement(
@@ -41,7 +43,7 @@ def statement(
         Literal["csv", "pdf"] | None, typer.Option("--format", help="Left out: a table in the terminal.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="File to write. Left out: CSV is printed.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why you look; the trail keeps it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why you look; the trail keeps it. A file needs it.")] = None,
 ) -> None:
     """What a household owned before and after some days, and each posting between, in the household's language."""
     if form == "pdf" and out is None:
@@ -52,13 +54,16 @@ def statement(
     async def step(database: Database, settings: Settings) -> tuple[Statement, Language]:
         async with database.read() as session:
             actor = await acting(session, login, Permission.LEDGER_READ)
+            if form is not None:
+                check_download(actor, reason)
             found = await registry.find_household(session, actor.of_city(), household)
             assert found.id is not None
             language = await inbox.language_of_household(session, found.id, None, Language(settings.language))
             first, last = (day.date() if day else None for day in (from_, to))
             read = await service.read_statement(session, actor, clock.now(), found.id, first, last, language)
         async with database.write() as session:
-            service.note_reading(session, actor, clock.now(), found.id, f"statement.{form or 'table'}", reason)
+            subject, what = f"household:{found.id}", f"statement.{form or 'table'}"
+            note_look(session, actor, clock.now(), Act.ACCOUNT_READ, subject, reason, what=what)
         return read, language
 
     told, language = run(step)

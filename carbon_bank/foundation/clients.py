@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+CAME_FROM: ContextVar[str | None] = ContextVar("came_from", default=None)
+"""The address that the request at hand came from. For the trail alone: what structlog binds would stand in each log line."""
 
 _FORWARDED = b"x-forwarded-for"
 

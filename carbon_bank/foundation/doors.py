@@ -13,7 +13,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from carbon_bank.foundation import problems
-from carbon_bank.foundation.clients import Network, client_address
+from carbon_bank.foundation.clients import CAME_FROM, Network, client_address
 from carbon_bank.foundation.errors import TooLarge
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -69,8 +69,8 @@ class Doors:
         given = sent.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         structlog.contextvars.clear_contextvars()
-        address = client_address(scope, self.trusted_proxies)
-        structlog.contextvars.bind_contextvars(request_id=request_id, client_address=address)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        came_from = CAME_FROM.set(client_address(scope, self.trusted_proxies))
         state: MutableMapping[str, Any] = {"status": 500, "answered": False, "started": time.perf_counter()}
 
         async def send_marked(message: Message) -> None:
@@ -102,6 +102,7 @@ class Doors:
         finally:
             self._log(scope, state)
             structlog.contextvars.clear_contextvars()  # or who calls it in this process would go on in its name
+            CAME_FROM.reset(came_from)
 
     def _log(self, scope: Scope, state: MutableMapping[str, Any]) -> None:
         route = scope.get("route")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carbon_bank.foundation.errors import Forbidden, NotFound
-from carbon_bank.identity.permissions import ROLE_PERMISSIONS, Permission, Role
+from carbon_bank.identity.permissions import FOR_THEMSELVES, ROLE_PERMISSIONS, Permission, Role
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Actor:
     def role_names(self) -> str | None:
         """As the trail tells them; null for the bank's own programs."""
         return ",".join(sorted(self.roles)) or None
+
+    @property
+    def acts_for_others(self) -> bool:
+        """Whether what they look at may be somebody else's: the city's staff, and who runs the machine."""
+        return not self.roles or not self.roles <= FOR_THEMSELVES
 
     @property
     def person_id(self) -> int | None:

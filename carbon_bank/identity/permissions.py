@@ -169,3 +169,5 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 STAFF = frozenset({Role.APPROVER, Role.AUDITOR, Role.OPERATOR, Role.PRIVACY_OFFICER})
+FOR_THEMSELVES = frozenset({Role.HOUSEHOLD, Role.PARTNER, Role.UTILITY})
+"""Roles whose bearers see what is their own and nothing else."""

@@ -9,12 +9,14 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import objection_service as service
 from carbon_bank.ledger.objection_service import TEXT_MAX, TEXT_MIN, ObjectionState
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1")
 
@@ -79,14 +81,19 @@ async def list_own(session: Reading, actor: Member, cursor: Cursor = None, limit
 @router.get("/objections", summary="Objections of households, the newest first", tags=["ledger"])
 async def list_objections(
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     state: Annotated[ObjectionState | None, Query(description="Left out: all.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[ObjectionRead]:
     key = read_cursor(cursor, (int,))
-    rows = await service.list_objections(session, actor, state, int(key[0]) if key else None, limit + 1)
+    before = int(key[0]) if key else None
+    rows = await service.list_objections(session, actor, state, before, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
+    note_look(trail, actor, now, Act.OBJECTION_READ, None, reason, rows=len(items), before=before, state=state)
     return Page(items=[ObjectionRead.model_validate(item) for item in items], next=following)
 
 

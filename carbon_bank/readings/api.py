@@ -14,13 +14,15 @@ from typing_extensions import TypedDict
 from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
 from carbon_bank.foundation.units import Commodity, Quality
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.readings import service
 from carbon_bank.readings.intake import Reason, Status
 from carbon_bank.registry import service as registry
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/readings", tags=["readings"])
 
@@ -173,6 +175,8 @@ def _results(result: service.BatchResult) -> list[str]:
 @router.get("", summary="Every revision of a meter's readings")
 async def list_readings(
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Annotated[Actor, Depends(allowed(Permission.READINGS_READ))],
     commodity: Commodity,
     customer_number: Annotated[str, Query(max_length=1000)],
@@ -182,12 +186,15 @@ async def list_readings(
     ] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[RevisionRead]:
     """A utility sees its own meters, city staff and auditors those of their city."""
     meter_id = await registry.find_meter(session, actor, utility, commodity, customer_number, meter_number)
     key = read_cursor(cursor, (str, str, int))
     rows = await service.list_revisions(session, meter_id, None if key is None else _days(key), limit + 1)
     items, following = page_of(rows, limit, lambda row: (str(row.period_start), str(row.period_end), row.revision))
+    if meter_id is not None:
+        note_look(trail, actor, now, Act.READINGS_READ, f"meter:{meter_id}", reason, rows=len(items))
     return Page(items=[RevisionRead.model_validate(item) for item in items], next=following)
 
 

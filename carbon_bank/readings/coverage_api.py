@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,13 +16,15 @@ from carbon_bank.foundation.calendar import month_text
 from carbon_bank.foundation.database import Database, ReadSession
 from carbon_bank.foundation.paging import Cursor, Limit, Page, cursor_of, id_in
 from carbon_bank.foundation.units import Commodity
-from carbon_bank.foundation.web import Now, Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import check_download, note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.readings import coverage_service as service
 from carbon_bank.readings.coverage_service import MeterMonths, Question
 from carbon_bank.readings.months_read import MonthState
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/coverage", tags=["readings"])
 
@@ -121,6 +124,28 @@ async def _asked(
 Asked = Annotated[Question, Depends(_asked)]
 
 
+@dataclass(frozen=True)
+class Looking:
+    """Who looks at single meters, in which form, and why."""
+
+    trail: Writing
+    now: Now
+    actor: Reader
+    form: Form = "json"
+    reason: ReadingReason = None
+
+    def note(self, asked: Question, what: str, rows: int | None = None, after: int | None = None) -> None:
+        """Before a file is made, and it needs a reason; of a page with its rows."""
+        if self.form != "json":
+            check_download(self.actor, self.reason)
+        months = f"{month_text(asked.months[0])}..{month_text(asked.months[-1])}"
+        facts = {"what": f"{what}.{self.form}", "months": months, "rows": rows, "after": after}
+        note_look(self.trail, self.actor, self.now, Act.METER_READ, None, self.reason, **facts)
+
+
+Look = Annotated[Looking, Depends()]
+
+
 @router.get(
     "", summary="How many meters have their months, by utility, district and commodity", response_model=CoverageRead
 )
@@ -139,18 +164,19 @@ async def get_coverage(session: Reading, asked: Asked, form: Form = "json") -> C
 async def list_meters(
     request: Request,
     session: Reading,
+    look: Look,
     asked: Asked,
     state: Annotated[
         list[MonthState] | None,
         Query(description="Only meters with a month in this state; may be given several times."),
     ] = None,
-    form: Form = "json",
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[MeterRead] | Response:
     """A page may hold fewer than `limit` meters, or none, and still have a `next`: follow it until it is null."""
     states = state or []
-    if form == "csv":
+    if look.form == "csv":
+        look.note(asked, "coverage")
         columns = [*list(MeterRead.model_fields)[1:-1], *MonthRead.model_fields]
 
         async def some(session: ReadSession, after: int) -> tuple[list[list[Any]], int | None]:
@@ -159,15 +185,17 @@ async def list_meters(
 
         return _csv_stream(request, "coverage-meters.csv", columns, some)
     rows, following = await service.meters(session, asked, states, id_in(cursor), limit)
+    look.note(asked, "coverage", len(rows), id_in(cursor) or None)
     return Page(items=[MeterRead.of(row) for row in rows], next=None if following is None else cursor_of([following]))
 
 
 @router.get("/reminders", summary="What was due and has not come, meter by meter", response_model=Page[ReminderRead])
 async def list_reminders(
-    request: Request, session: Reading, asked: Asked, form: Form = "json", cursor: Cursor = None, limit: Limit = 100
+    request: Request, session: Reading, look: Look, asked: Asked, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[ReminderRead] | Response:
     """What to send a utility, or what a utility should send. A page may hold fewer than `limit` and still have a `next`."""
-    if form == "csv":
+    if look.form == "csv":
+        look.note(asked, "reminders")
 
         async def some(session: ReadSession, after: int) -> tuple[list[list[Any]], int | None]:
             rows, following = await service.reminders(session, asked, after, service.CHUNK_METERS)
@@ -175,6 +203,7 @@ async def list_reminders(
 
         return _csv_stream(request, "reminders.csv", service.REMINDER_COLUMNS, some)
     rows, following = await service.reminders(session, asked, id_in(cursor), limit)
+    look.note(asked, "reminders", len(rows), id_in(cursor) or None)
     items = [ReminderRead.model_validate(row) for row in rows]
     return Page(items=items, next=None if following is None else cursor_of([following]))
 

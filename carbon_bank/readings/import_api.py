@@ -18,9 +18,10 @@ from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
 from carbon_bank.foundation.store import Store
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import check_download, note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.readings import import_service as service
 from carbon_bank.readings import mapping_service
@@ -29,6 +30,7 @@ from carbon_bank.readings.import_service import ReadingImport
 from carbon_bank.readings.import_states import ImportState
 from carbon_bank.readings.service import sentence
 from carbon_bank.registry import service as registry
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/imports", tags=["readings"])
 
@@ -196,12 +198,18 @@ async def get_rejections(
     import_id: ImportId,
     request: Request,
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     form: Annotated[Literal["csv", "ndjson"], Query(alias="format")] = "csv",
+    reason: ReadingReason = None,
 ) -> StreamingResponse:
-    """As they were sent, with two more columns, `code` and `message`, which are passed over when they are sent again."""
+    """As they were sent, with two more columns, `code` and `message`, which are passed over when they are sent again.
+    The city's staff say why they take them."""
     row = await service.get(session, actor, import_id)
+    check_download(actor, reason)
     assert row.id is not None
+    note_look(trail, actor, now, Act.READINGS_READ, f"reading_import:{row.id}", reason, what=f"rejections.{form}")
     media_type = FORMATS[form].media_types[0]
     headers = {"Content-Disposition": f'attachment; filename="import-{row.id}-refused.{form}"'}
     return StreamingResponse(

@@ -9,12 +9,14 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.readings import quarantine_service as service
 from carbon_bank.readings.quarantine_service import QuarantinedRow
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/quarantine", tags=["readings"])
 
@@ -53,6 +55,8 @@ class QuarantinedRead(BaseModel):
 @router.get("", summary="Rows that could not be recorded when they came")
 async def list_quarantine(
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     utility: Annotated[
         str | None, Query(max_length=100, description="Code of a utility; left out: all that the caller may see.")
@@ -61,10 +65,13 @@ async def list_quarantine(
     code: Annotated[str | None, Query(max_length=100)] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[QuarantinedRead]:
     """A utility sees its own rows, city staff and auditors those of their city."""
     rows = await service.list_rows(session, actor, utility, state, code, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [_id(row)])
+    asked = {"what": "quarantine", "rows": len(items), "after": id_in(cursor) or None, "state": state}
+    note_look(trail, actor, now, Act.READINGS_READ, None, reason, **asked)
     return Page(items=[QuarantinedRead.model_validate(item) for item in items], next=following)
 
 

@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of
 from carbon_bank.foundation.units import Commodity
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.registry import enrol_service, service
 from carbon_bank.registry.import_rows import CODE, NUMBER
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1", tags=["registry"])
 
@@ -201,19 +203,29 @@ async def add_household(new: NewHousehold, session: Writing, now: Now, actor: Wr
 @router.get("/households", summary="The city's households")
 async def list_households(
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     number: Annotated[str | None, Query(max_length=64, description="Only the one with this number.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[HouseholdRead]:
     rows = await service.list_households(session, actor, number, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
+    subject = f"household:{items[0].id}" if number is not None and items else None
+    after = id_in(cursor) or None
+    note_look(trail, actor, now, Act.HOUSEHOLD_READ, subject, reason, what="list", rows=len(items), after=after)
     return Page(items=[HouseholdRead.model_validate(item) for item in items], next=following)
 
 
 @router.get("/households/{household_id}", summary="One household")
-async def get_household(household_id: Id, session: Reading, actor: Reader) -> HouseholdRead:
-    return HouseholdRead.model_validate(await service.get_household(session, actor, household_id))
+async def get_household(
+    household_id: Id, session: Reading, trail: Writing, now: Now, actor: Reader, reason: ReadingReason = None
+) -> HouseholdRead:
+    found = await service.get_household(session, actor, household_id)
+    note_look(trail, actor, now, Act.HOUSEHOLD_READ, f"household:{household_id}", reason)
+    return HouseholdRead.model_validate(found)
 
 
 @router.post("/meters", status_code=201, summary="Add a meter")
@@ -225,13 +237,19 @@ async def add_meter(new: NewMeter, session: Writing, now: Now, actor: Writer) ->
 @router.get("/meters", summary="The city's meters")
 async def list_meters(
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     customer_number: Annotated[str | None, Query(max_length=64, description="Only this customer's.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[MeterRead]:
     rows = await service.list_meters(session, actor, customer_number, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
+    subject = f"meter:{items[0].id}" if customer_number is not None and items else None
+    after = id_in(cursor) or None
+    note_look(trail, actor, now, Act.METER_READ, subject, reason, what="list", rows=len(items), after=after)
     return Page(items=[MeterRead.model_validate(item) for item in items], next=following)
 
 

@@ -15,11 +15,13 @@ from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of, r
 from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.rewards import payout_return_service
 from carbon_bank.rewards import payout_service as service
 from carbon_bank.rewards.bank_return import FAULTS_MAX, read_csv, read_pain002
 from carbon_bank.rewards.worth import amount_text
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/payouts", tags=["payouts"])
 
@@ -134,11 +136,20 @@ async def get_run(run_id: RunId, session: Reading, actor: Reader) -> RunWithOutc
 
 @router.get("/{run_id}/payments", summary="Its payments")
 async def list_payments(
-    run_id: RunId, session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
+    run_id: RunId,
+    session: Reading,
+    trail: Writing,
+    now: Now,
+    actor: Reader,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[PaymentRead]:
     run = await service.get(session, actor, run_id)
     rows = await service.payments_of(session, actor, run_id, id_in(cursor), limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.redemption_id])
+    subject, after = f"payout_run:{run_id}", id_in(cursor) or None
+    note_look(trail, actor, now, Act.PAYOUT_READ, subject, reason, rows=len(items), after=after)
     shown = [
         PaymentRead.model_validate({**item.model_dump(), "amount": amount_text(item.amount_minor, run.currency)})
         for item in items

@@ -14,10 +14,11 @@ from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cur
 from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import service as ledger
 from carbon_bank.registry import service as registry
-from carbon_bank.settlement.statement_service import note_reading
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/households/{household_id}", tags=["ledger"])
 
@@ -98,7 +99,7 @@ async def get_balance(
     city = await registry.get_city(session, actor.of_city())
     end_of_day = clock.day_begins(min(day, date.max - timedelta(days=2)) + timedelta(days=1), city.time_zone)
     points = await ledger.balance_as_of(session, household_id, day, by, end_of_day)
-    note_reading(trail, actor, now, household_id, "balance", reason)
+    note_look(trail, actor, now, Act.ACCOUNT_READ, f"household:{household_id}", reason, what="balance")
     return Balance(household_id=household_id, day=day, by=by, points=points)
 
 
@@ -117,7 +118,7 @@ async def list_postings(
     key = read_cursor(cursor, (int,))
     rows = await ledger.statement(session, household_id, int(key[0]) if key else None, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.seq])
-    note_reading(trail, actor, now, household_id, "postings", reason)
+    note_look(trail, actor, now, Act.ACCOUNT_READ, f"household:{household_id}", reason, what="postings")
     return Page(items=[PostingRead.model_validate(item) for item in items], next=following)
 
 

@@ -10,14 +10,16 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.ledger import adjustment_service as service
 from carbon_bank.ledger import budget_service
 from carbon_bank.ledger.adjustment_service import Reason, Why
 from carbon_bank.registry import service as registry
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1", tags=["ledger"])
 
@@ -128,14 +130,20 @@ async def prepare_reversal(
 @router.get("/adjustments", summary="Adjustments and reversals, the newest first")
 async def list_adjustments(
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     state: Annotated[Literal["prepared", "approved", "rejected", "withdrawn"] | None, Query()] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[AdjustmentRead]:
     key = read_cursor(cursor, (int,))
-    rows = await service.list_adjustments(session, actor, state, int(key[0]) if key else None, limit + 1)
+    before = int(key[0]) if key else None
+    rows = await service.list_adjustments(session, actor, state, before, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.id or 0])
+    asked = {"what": "adjustments", "rows": len(items), "before": before, "state": state}
+    note_look(trail, actor, now, Act.ACCOUNT_READ, None, reason, **asked)
     return Page(items=[AdjustmentRead.model_validate(item) for item in items], next=following)
 
 

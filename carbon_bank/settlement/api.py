@@ -10,14 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.settlement import review_service, service
 from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.service import Award, Settlement
 from carbon_bank.settlement.states import SettlementState
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1/settlements", tags=["settlement"])
 
@@ -144,11 +146,21 @@ async def get_settlement(settlement_id: Id, session: Reading, actor: Reader) -> 
 
 @router.get("/{settlement_id}/awards", summary="Its awards, by household and commodity")
 async def list_awards(
-    settlement_id: Id, session: Reading, actor: Reader, cursor: Cursor = None, limit: Limit = 100
+    settlement_id: Id,
+    session: Reading,
+    trail: Writing,
+    now: Now,
+    actor: Reader,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[AwardRead]:
     settlement = await service.get_settlement(session, actor, settlement_id)
-    rows = await service.list_awards(session, settlement_id, read_cursor(cursor, (int, str)), limit + 1)
+    key = read_cursor(cursor, (int, str))
+    rows = await service.list_awards(session, settlement_id, key, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.household_id, row.commodity])
+    asked = {"what": "awards", "rows": len(items), "after": key[0] if key else None}
+    note_look(trail, actor, now, Act.AWARD_READ, f"settlement:{settlement_id}", reason, **asked)
     digest = await service.digest_of(session, settlement)
     return Page(items=[AwardRead.of(item, digest) for item in items], next=following)
 

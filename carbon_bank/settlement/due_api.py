@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
 from carbon_bank.foundation.paging import Cursor, Limit, Page, id_in, page_of
-from carbon_bank.foundation.web import Reading
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.settlement import due_service as service
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1", tags=["settlement"])
 
@@ -64,13 +66,18 @@ async def list_due(session: Reading, actor: Reader, batch_id: BatchId = None) ->
 async def list_due_households(
     settlement_id: Id,
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     batch_id: BatchId = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[DueHouseholdRead]:
     """Something that the settlement would read was recorded after it looked. Whether points differ, the restatement says."""
     found = await service.due_households(session, actor, settlement_id, batch_id)
     rows = found.filter(found["household_id"] > id_in(cursor)).head(limit + 1).to_dicts()
     items, following = page_of(rows, limit, lambda row: [row["household_id"]])
+    asked = {"what": "due", "rows": len(items), "after": id_in(cursor) or None, "batch": batch_id}
+    note_look(trail, actor, now, Act.AWARD_READ, f"settlement:{settlement_id}", reason, **asked)
     return Page(items=[DueHouseholdRead.model_validate(item) for item in items], next=following)

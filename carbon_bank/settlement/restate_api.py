@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.settlement import restate_service as service
 from carbon_bank.settlement.restate_service import RestatedAward, Restatement
 from carbon_bank.settlement.states import SettlementState
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1", tags=["settlement"])
 
@@ -117,15 +119,20 @@ async def get_restatement(restatement_id: Id, session: Reading, actor: Reader) -
 async def list_awards(
     restatement_id: Id,
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     standing: Annotated[Standing | None, Query(description="Left out: all.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[RestatedRead]:
     await service.get_restatement(session, actor, restatement_id)
     after = read_cursor(cursor, (int, str))
     rows = await service.list_awards(session, restatement_id, standing, after, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.household_id, row.commodity])
+    asked = {"what": "awards", "rows": len(items), "after": after[0] if after else None, "standing": standing}
+    note_look(trail, actor, now, Act.AWARD_READ, f"restatement:{restatement_id}", reason, **asked)
     return Page(items=[_award(item) for item in items], next=following)
 
 

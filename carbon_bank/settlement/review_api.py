@@ -9,14 +9,16 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from carbon_bank.foundation.paging import Cursor, Limit, Page, page_of, read_cursor
-from carbon_bank.foundation.web import Now, Reading, Writing
+from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.settlement import review_service as service
 from carbon_bank.settlement.api import AwardRead
 from carbon_bank.settlement.award_id import AwardId
 from carbon_bank.settlement.review_service import Decision, Reviewed
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1", tags=["settlement"])
 
@@ -57,14 +59,19 @@ class ReviewRead(AwardRead):
 async def list_reviews(
     settlement_id: Annotated[int, Path(ge=1, lt=2**63)],
     session: Reading,
+    trail: Writing,
+    now: Now,
     actor: Reader,
     review: Annotated[Literal["held", "released", "rejected"] | None, Query(description="Left out: all three.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    reason: ReadingReason = None,
 ) -> Page[ReviewRead]:
     after = read_cursor(cursor, (int, str))
     rows = await service.awards_in_review(session, actor, settlement_id, review, after, limit + 1)
     items, following = page_of(rows, limit, lambda row: [row.award.household_id, row.award.commodity])
+    asked = {"what": "reviews", "rows": len(items), "after": after[0] if after else None, "review": review}
+    note_look(trail, actor, now, Act.AWARD_READ, f"settlement:{settlement_id}", reason, **asked)
     return Page(items=[ReviewRead.with_decision(item) for item in items], next=following)
 
 

@@ -15,6 +15,7 @@ from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.web import Now, ReadingReason
 from carbon_bank.identity.access import allowed
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import check_download, note_look
 from carbon_bank.identity.permissions import Permission
 from carbon_bank.inbox import service as inbox
 from carbon_bank.inbox.languages import Language
@@ -22,6 +23,7 @@ from carbon_bank.ledger.statement_file import StatementLine, statement_csv, stat
 from carbon_bank.ledger.statement_service import Statement
 from carbon_bank.ledger.statement_words import entry_words
 from carbon_bank.settlement import statement_service as service
+from carbon_bank.trail.service import Act
 
 router = APIRouter(prefix="/v1")
 
@@ -104,14 +106,18 @@ class Asked:
         """The transaction ends before the file is written: a PDF takes a while, and a thread."""
         database: Database = self.request.app.state.database
         default: Language = self.request.app.state.language
+        is_own = actor.household_id == household_id
+        if self.form != "json" and not is_own:
+            check_download(actor, reason)
         async with database.read() as session:
             language = await inbox.language_of_household(session, household_id, self.accepted, default)
             found = await service.read_statement(
                 session, actor, self.now, household_id, self.first, self.last, language
             )
-        if actor.household_id != household_id:
+        if not is_own:
+            subject, what = f"household:{household_id}", f"statement.{self.form}"
             async with database.write() as session:
-                service.note_reading(session, actor, self.now, household_id, f"statement.{self.form}", reason)
+                note_look(session, actor, self.now, Act.ACCOUNT_READ, subject, reason, what=what)
         if self.form == "json":
             return StatementRead.of(found, language)
         name = f"statement-{found.head.first_day}-{found.head.last_day}.{self.form}"
@@ -148,5 +154,5 @@ async def get_own(actor: Member, wanted: Wanted) -> StatementRead | Response:
 async def get_of_household(
     household_id: Id, actor: Reader, wanted: Wanted, reason: ReadingReason = None
 ) -> StatementRead | Response:
-    """As the household gets it, in its language. The trail says who looked, and why."""
+    """As the household gets it, in its language. The trail says who looked, and why; a file needs a reason."""
     return await wanted.answer(actor, household_id, reason)

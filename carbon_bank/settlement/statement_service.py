@@ -4,30 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from carbon_bank.foundation.database import ReadSession, WriteSession
+from carbon_bank.foundation.database import ReadSession
 from carbon_bank.identity.actor import Actor
 from carbon_bank.inbox.languages import Language
 from carbon_bank.ledger import statement_service as ledger
 from carbon_bank.ledger.statement_service import Statement, Whose
 from carbon_bank.registry import service as registry
-from carbon_bank.trail.service import Act, record
-
-
-def note_reading(
-    session: WriteSession, actor: Actor, now: datetime, household_id: int, what: str, reason: str | None
-) -> None:
-    """Record that the city's staff looked into a household's account. Args: what: `balance`, `postings`, or a statement's form."""
-    subject, facts = f"household:{household_id}", {"what": what}
-    record(
-        session,
-        Act.ACCOUNT_READ,
-        by=actor.subject,
-        at=now,
-        subject=subject,
-        city_id=actor.city_id,
-        reason=reason,
-        facts=facts,
-    )
 
 
 async def read_statement(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.trail.tables import TrailEntry
@@ -26,6 +27,10 @@ class Wanted:
 async def listed(
     session: ReadSession, city_id: int, wanted: Wanted, before: int | None, limit: int
 ) -> Sequence[TrailEntry]:
+    return (await session.exec(newest(city_id, wanted, before, limit))).all()
+
+
+def newest(city_id: int, wanted: Wanted, before: int | None, limit: int) -> SelectOfScalar[TrailEntry]:
     query = select(TrailEntry).where(col(TrailEntry.city_id) == city_id)
     for name in ("act", "subject", "by"):
         if (value := getattr(wanted, name)) is not None:
@@ -36,4 +41,4 @@ async def listed(
         query = query.where(col(TrailEntry.at) < wanted.end)
     if before is not None:
         query = query.where(col(TrailEntry.id) < before)
-    return (await session.exec(query.order_by(col(TrailEntry.id).desc()).limit(limit))).all()
+    return query.order_by(col(TrailEntry.id).desc()).limit(limit)

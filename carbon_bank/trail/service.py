@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from carbon_bank.foundation.clients import CAME_FROM
 from carbon_bank.foundation.database import ReadSession, WriteSession
 from carbon_bank.trail import queries
 from carbon_bank.trail.queries import Wanted as Wanted
@@ -32,6 +33,7 @@ class Act(StrEnum):
     ADJUSTMENT_REJECTED = "adjustment.rejected"
     ADJUSTMENT_WITHDRAWN = "adjustment.withdrawn"
     AUDIT_EXPORTED = "audit.exported"
+    AWARD_READ = "award.read"
     AWARD_REJECTED = "award.rejected"
     AWARD_RELEASED = "award.released"
     BUDGET_APPROVED = "budget.approved"
@@ -40,12 +42,17 @@ class Act(StrEnum):
     CLIENT_ADDED = "client.added"
     DISTRICT_ADDED = "district.added"
     EXPLANATION_READ = "explanation.read"
+    FINDINGS_READ = "findings.read"
     HOUSEHOLD_ADDED = "household.added"
+    HOUSEHOLD_READ = "household.read"
     INBOX_PREFERENCE_SET = "inbox.preference_set"
     LOG_HOUSEHOLD_FORGOTTEN = "log.household_forgotten"
     METER_ADDED = "meter.added"
+    METER_READ = "meter.read"
     OBJECTION_ANSWERED = "objection.answered"
     OBJECTION_RAISED = "objection.raised"
+    OBJECTION_READ = "objection.read"
+    OPENING_READ = "opening.read"
     PAYOUT_ACCOUNT_REMOVED = "payout.account_removed"
     PAYOUT_ACCOUNT_SET = "payout.account_set"
     PAYOUT_APPROVED = "payout.approved"
@@ -53,6 +60,7 @@ class Act(StrEnum):
     PAYOUT_CLOSED = "payout.closed"
     PAYOUT_DOWNLOADED = "payout.downloaded"
     PAYOUT_PREPARED = "payout.prepared"
+    PAYOUT_READ = "payout.read"
     PAYOUT_RETURNED = "payout.returned"
     PAYOUT_WITHDRAWN = "payout.withdrawn"
     PERSON_ADDED = "person.added"
@@ -69,11 +77,13 @@ class Act(StrEnum):
     READINGS_IMPORT_GIVEN_UP = "readings.import_given_up"
     READINGS_IMPORT_RESUMED = "readings.import_resumed"
     READINGS_MAPPING_SAVED = "readings.mapping_saved"
+    READINGS_READ = "readings.read"
     READINGS_RECORDED = "readings.recorded"
     REDEMPTION_ACCEPTED = "redemption.accepted"
     REDEMPTION_CANCELLED = "redemption.cancelled"
     REDEMPTION_EXPIRED = "redemption.expired"
     REDEMPTION_FULFILLED = "redemption.fulfilled"
+    REDEMPTION_READ = "redemption.read"
     REDEMPTION_REFUSED = "redemption.refused"
     REDEMPTION_REQUESTED = "redemption.requested"
     REDEMPTION_RETURNED = "redemption.returned"
@@ -133,7 +143,7 @@ def record(
             city_id=city_id,
             by=by,
             role=role,
-            client=None if role == HOUSEHOLD else bound.get("client_address"),
+            client=None if role == HOUSEHOLD else CAME_FROM.get(),
             act=act.value,
             subject=subject,
             reason=reason,

@@ -18,6 +18,8 @@ class TrailEntry(SQLModel, table=True):
     __table_args__ = (
         Index("trail_city_id_made_in_id_idx", "city_id", "made_in", "id"),
         Index("trail_newest_idx", "city_id", "id"),
+        Index("trail_act_idx", "city_id", "act", "id"),
+        Index("trail_by_idx", "city_id", "by", "id"),
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": False}
 

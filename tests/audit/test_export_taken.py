@@ -19,15 +19,18 @@ from carbon_bank.demo import stages
 from carbon_bank.demo.city import build_city
 from carbon_bank.demo.stages import Demo
 from carbon_bank.foundation.calendar import Period
+from carbon_bank.foundation.clients import CAME_FROM
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Conflict
 from carbon_bank.identity.actor import Actor
+from carbon_bank.identity.look_service import note_look
 from carbon_bank.programme.policy import Policy, parse_policy
 from carbon_bank.registry import enrol_service
 from carbon_bank.registry import service as registry
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service
 from carbon_bank.settlement.review_service import Decision
+from carbon_bank.trail.service import Act
 from tests.audit.log_reader import keys_in
 from tests.audit.package_town import Run, decide, eventful_settlement, here, seal, unpack, write
 from tests.ledger.books import without_triggers
@@ -82,7 +85,9 @@ async def test_the_same_settlement_gives_the_same_bytes_whatever_came_since(
                 ends_on=None,
             )
         exported = export_service.Exported("x", "0" * 64, {}, with_numbers=False)
-        await export_service.record_export(session, small_city.actors["auditor"], NOW, number, "a test", exported)
+        auditor = small_city.actors["auditor"]
+        await export_service.record_export(session, auditor, NOW, number, "a test", exported)
+        note_look(session, auditor, NOW, Act.AWARD_READ, f"settlement:{number}", None, rows=1)
     await seal(database, small_city, tmp_path)
     assert (await write(database, small_city, number, tmp_path, "third")).read_bytes() == first
 
@@ -130,6 +135,22 @@ async def test_a_settlement_is_taken_once_it_is_posted_and_sealed_and_the_trail_
     assert (first[3]["with_numbers"], second[3]["with_numbers"]) == (False, True)
     sums = (unpack(tmp_path / "package.zip") / "SHA256SUMS").read_bytes()
     assert first[3]["sums_sha256"] == hashlib.sha256(sums).hexdigest()
+
+
+async def test_the_address_of_the_staff_stands_in_the_folder_of_the_log_alone(
+    database: Database, small_city: SmallCity, owner: psycopg.Connection, tmp_path: Path
+) -> None:
+    came_from = CAME_FROM.set("203.0.113.9")
+    number = await posting(database, small_city)
+    CAME_FROM.reset(came_from)
+    await worker.post(database, number, 5)
+    await seal(database, small_city, tmp_path)
+    folder = unpack(await write(database, small_city, number, tmp_path))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    having = {str(path.relative_to(folder)) for path in files if b"203.0.113.9" in path.read_bytes()}
+    assert "log/acts.jsonl" in having and all(name.startswith("log/") for name in having)
+    tiles = b"".join(data for (data,) in owner.execute("SELECT data FROM log_tile"))
+    assert b"settlement.approved" in tiles and b"203.0.113.9" not in tiles
 
 
 async def test_a_decision_after_posting_is_waited_for_until_it_is_sealed(

@@ -163,6 +163,9 @@ async def test_a_household_gets_receipts_of_its_own_postings_and_an_auditor_of_t
         assert opened["record"]["household"] == household_id
         assert commit(bytes.fromhex(opened["key"]), opened["domain"], opened["record"]).hex().encode() in log[leaf]
 
+    looked = await shop.get("auditor", "/v1/audit/trail", params={"act": "opening.read"})
+    birchs = (f"household:{small_city.birch}", {"leaf": leaves[small_city.birch]})
+    assert [(each["subject"], each["facts"]) for each in looked["items"]] == [birchs]
     for what in ("receipt", "opening"):
         for path in ("/v1/me/postings/1", f"/v1/audit/leaves/{leaves[small_city.alder]}"):
             assert problem(await shop.send(None, "GET", f"{path}/{what}")) == (401, "identity.no_token")

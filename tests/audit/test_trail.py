@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -12,15 +13,18 @@ import psycopg
 import pytest
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.dialects import postgresql
 
 from carbon_bank import main
 from carbon_bank.foundation import logs
+from carbon_bank.foundation.clients import CAME_FROM
 from carbon_bank.foundation.database import Database
 from carbon_bank.settings import Settings
-from carbon_bank.trail.service import Act, changes
+from carbon_bank.trail.queries import newest
+from carbon_bank.trail.service import Act, Wanted, changes
 from tests.audit.honest_town import found_honest_town
 from tests.rewards.shop import ACCOUNT, Shop, problem
-from tests.small_city import SmallCity
+from tests.small_city import NOW, SmallCity
 
 PATH = "/v1/audit/trail"
 
@@ -84,6 +88,28 @@ async def test_the_trail_is_paged_filtered_and_of_the_own_city(shop: Shop) -> No
     assert problem(backwards) == (422, "audit.days")
     assert (await shop.send("auditor", "GET", PATH, params={"act": "city.sold"})).status_code == 422
     assert (await shop.send("operator", "GET", PATH)).status_code == 403
+
+
+async def test_rare_acts_are_found_without_reading_the_others(small_city: SmallCity, owner: psycopg.Connection) -> None:
+    with owner.transaction():
+        owner.execute(
+            """INSERT INTO trail (at, city_id, by, act, subject, facts)
+               SELECT %s - n * interval '1 minute', %s, 'person:' || n %% 5, 'account.read', 'household:' || n %% 1000, '{}'
+               FROM generate_series(20000, 10, -1) AS n""",
+            [NOW, small_city.city_id],
+        )
+    owner.execute("ANALYZE trail")
+    for wanted, index in (
+        (Wanted(act="city.added"), "trail_act_idx"),
+        (Wanted(by="person:9"), "trail_by_idx"),
+        (Wanted(act="account.read", by="person:9"), "trail_by_idx"),
+        (Wanted(subject="household:9"), "trail_subject_idx"),
+        (Wanted(first=NOW - timedelta(minutes=9), end=NOW - timedelta(minutes=6)), "trail_at_idx"),
+    ):
+        query = newest(small_city.city_id, wanted, None, 101)
+        text = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+        plan = "\n".join(line for (line,) in owner.execute(f"EXPLAIN {text}".encode()))
+        assert index in plan and "Seq Scan" not in plan, plan
 
 
 async def test_what_an_act_changed_stands_beside_it(shop: Shop) -> None:
@@ -172,13 +198,18 @@ async def test_behind_a_trusted_proxy_the_address_is_the_one_that_it_names(
     assert told == ["127.0.0.1", "203.0.113.9"]
 
 
+@pytest.mark.parametrize("is_configured", [True, False])
 async def test_no_log_line_has_an_address_and_nothing_is_bound_after_a_request(
-    client: httpx.AsyncClient, small_city: SmallCity, capsys: pytest.CaptureFixture[str]
+    client: httpx.AsyncClient, small_city: SmallCity, capsys: pytest.CaptureFixture[str], is_configured: bool
 ) -> None:
-    logs.configure("json", "info")
-    await client.get("/v1/cities", headers=small_city.bearer("auditor"))
+    if is_configured:
+        logs.configure("json", "info")
+    await client.get(f"/v1/households/{small_city.alder}", headers=small_city.bearer("auditor"))
     structlog.reset_defaults()
-    [line] = [json.loads(each) for each in io.StringIO(capsys.readouterr().err) if '"event": "request"' in each]
-    assert (line["by"], line["role"]) == (small_city.actors["auditor"].subject, "auditor")
-    assert "client_address" not in line and "127.0.0.1" not in json.dumps(line)
-    assert structlog.contextvars.get_contextvars() == {}
+    told = capsys.readouterr()
+    assert "127.0.0.1" not in told.out + told.err and "/v1/households/{household_id}" in told.out + told.err
+    if is_configured:
+        [line] = [json.loads(each) for each in io.StringIO(told.err) if '"event": "request"' in each]
+        keys = {"event", "level", "timestamp", "request_id", "by", "role", "method", "path", "status", "ms"}
+        assert (set(line), line["by"], line["role"]) == (keys, small_city.actors["auditor"].subject, "auditor")
+    assert structlog.contextvars.get_contextvars() == {} and CAME_FROM.get() is None

@@ -53,7 +53,8 @@ def test_points_are_adjusted_and_taken_back_by_two_people(run: Run, tmp_path: Pa
         "registry.unknown_household"
     )
     assert cells(told(run("approve", 1, "--as", APPROVER)), "alder") == ["alder", "70", "0", "0", "0"]
-    statement = told(run("statement", *ALDER, "--format", "csv", "--as", OPERATOR))
+    why = ("--reason", "objection 7")
+    statement = told(run("statement", *ALDER, "--format", "csv", *why, "--as", OPERATOR))
     [award] = [row for row in csv.DictReader(io.StringIO(statement, newline="")) if row["kind"] == "award"]
     reversal = told(run("reverse", award["journal"], *WHY, "--as", OPERATOR))
     assert "Households: 2; postings: 2; points: +150." in reversal, "whoever takes back a journal sees how far it goes"
@@ -75,7 +76,9 @@ def test_a_statement_is_shown_and_written(run: Run, tmp_path: Path) -> None:
     assert "Here, household alder: " in shown
     assert "Points earned: gas, period to 2025-12-31" in shown
     assert "100 points can be spent until 2031-03-31." in shown
-    assert "alder.pdf" in told(run("statement", *ALDER, "--format", "pdf", "--out", "alder.pdf", "--as", OPERATOR))
+    file = ("--format", "pdf", "--out", "alder.pdf", "--as", OPERATOR)
+    assert refusal(run("statement", *ALDER, *file)) == "identity.no_reason"
+    assert "alder.pdf" in told(run("statement", *ALDER, *file, "--reason", "objection 7"))
     with pypdfium2.PdfDocument(tmp_path / "alder.pdf") as document:
         assert "Points earned: gas" in document[0].get_textpage().get_text_bounded()
     assert refusal(run("statement", *ALDER, "--format", "pdf", "--as", OPERATOR)) == "ledger.statement_file"

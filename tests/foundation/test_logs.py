@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 import structlog
 from sqlalchemy.exc import DBAPIError
 
 from carbon_bank.foundation import logs
 from carbon_bank.foundation.database import Database
+from tests.small_city import SmallCity
 
 
 @pytest.fixture(params=["console", "json"])
@@ -45,3 +48,28 @@ async def test_an_error_of_the_database_shows_no_parameters(database: Database) 
                 "SELECT CAST(:n AS integer) / 0, CAST(:login AS text)", {"n": 1, "login": "alma@here.test"}
             )
     assert "alma" not in str(failed.value)
+
+
+async def test_an_error_of_the_database_shows_no_values_of_rows(
+    form: str,
+    database: Database,
+    small_city: SmallCity,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # those of the tests: so that it is set up anew
+    logs.configure(form, "info")
+    add = "INSERT INTO person (login, password_hash, roles, city_id, created_at) VALUES (:login, :secret, :roles, 1, now())"
+    twice = {"login": "alder@here.test", "secret": "!", "roles": ["operator"]}
+    beyond = twice | {"login": "two\n\nlines@here.test", "roles": ["household"]}
+    for parameters, constraint in ((twice, "person_login"), (beyond, "person_household_check")):
+        with pytest.raises(DBAPIError) as failed:
+            async with database.write() as session:
+                await session.sql(add, parameters)
+        cause = failed.value.orig
+        assert isinstance(cause, psycopg.Error) and "here.test" in str(cause), "PostgreSQL tells the row"
+        structlog.get_logger().error("unexpected", exc_info=failed.value)
+        logging.getLogger("procrastinate.worker").error("unexpected", exc_info=failed.value)
+        logged = capsys.readouterr().err
+        assert logged.count("here.test") == 0
+        assert logged.count(constraint) >= 4 and "test_logs.py" in logged and "INSERT INTO person" in logged

@@ -170,7 +170,7 @@ async def test_meters_with_their_months(client: httpx.AsyncClient, small_city: S
     }
     lacking = await coverage(client, small_city, "/meters", state=["partial"])
     assert [each["customer_number"] for each in lacking["items"]] == ["B-e"]
-    lines = await coverage(client, small_city, "/meters", utility="elec", format="csv")
+    lines = await coverage(client, small_city, "/meters", utility="elec", format="csv", reason="a late utility")
     assert [(each["customer_number"], each["month"], each["state"]) for each in lines] == [
         ("A-e", "2026-03", "actual"),
         ("A-e", "2026-04", "estimated"),

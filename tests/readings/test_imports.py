@@ -327,7 +327,8 @@ async def test_a_utility_sees_its_own_imports_and_the_city_all_of_them(
     ):
         small_city.as_(client, name)
         assert (await client.get(location)).status_code == status, name
-        assert (await client.get(f"{location}/rejections")).status_code == status, name
+        why = {"reason": "the utility asks"}
+        assert (await client.get(f"{location}/rejections", params=why)).status_code == status, name
         assert len((await client.get("/v1/imports")).json()["items"]) == (status == 200), name
     assert (await small_city.as_(client, "gas").post(f"{location}/cancel")).status_code == 404
     assert (await small_city.as_(client, "operator").post(f"{location}/cancel")).status_code == 403

@@ -107,7 +107,7 @@ async def test_a_statement_comes_as_a_file_in_the_language_of_the_household(
         ("/v1/me/statement", korean),
         (STAFF.format(small_city.alder), small_city.bearer("operator") | {"Accept-Language": "ko"}),
     ):
-        answer = await client.get(path, params={"format": "pdf"}, headers=headers)
+        answer = await client.get(path, params={"format": "pdf", "reason": "objection 7"}, headers=headers)
         assert answer.headers["content-type"] == "application/pdf"
         with pypdfium2.PdfDocument(answer.content) as document:
             text = document[0].get_textpage().get_text_bounded()
