@@ -24,6 +24,8 @@ NUMBERS, SETTINGS, PUBLIC = "numbers of many households", "nothing of households
 PLACES = "where something stands in the log, and nothing of what it is"
 
 STAFF_SEES: dict[str, Act | str] = {
+    "GET /awards": "a form that asks for an award",
+    "GET /awards/{award_id}": Act.EXPLANATION_READ,
     "GET /v1/adjustments": Act.ACCOUNT_READ,
     "GET /v1/adoptions": SETTINGS,
     "GET /v1/adoptions/{adoption_id}": SETTINGS,
