@@ -11,16 +11,12 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from carbon_bank import __version__, health, worker
-from carbon_bank.audit import (
-    erasure_api,
-    export_api,
-    finding_api,
-    log_api,
-    receipt_api,
-    replay_api,
-    sample_api,
-    trail_api,
-)
+from carbon_bank.audit import replay_api, trail_api
+from carbon_bank.audit.export import api as export_api
+from carbon_bank.audit.findings import api as finding_api
+from carbon_bank.audit.log import api as log_api
+from carbon_bank.audit.log import erasure_api, receipt_api
+from carbon_bank.audit.samples import api as sample_api
 from carbon_bank.foundation import problems
 from carbon_bank.foundation.clients import read_networks
 from carbon_bank.foundation.database import Database

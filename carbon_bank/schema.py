@@ -13,7 +13,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from carbon_bank.audit import log_tables, witness_tables
+from carbon_bank.audit.log import tables as log_tables
+from carbon_bank.audit.witnesses import tables as witness_tables
 from carbon_bank.foundation.database import METADATA, parse_url
 from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.problems import unreachable_database

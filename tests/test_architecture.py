@@ -74,7 +74,7 @@ OTHER_ROOM: dict[str, set[str]] = {
     "schema": {"tables"},  # shows all tables to the migrations
 }
 DOORS: dict[str, set[str]] = {
-    "audit/log_keys.py": {"edge", "main"},  # files of signing keys: makes and reads them
+    "audit/log/keys.py": {"edge", "main"},  # files of signing keys: makes and reads them
     "identity/access.py": {"api", "edge", "main"},  # the dependency on every route that needs a permission
     "identity/secrets.py": {"service", "api"},  # hashes passwords: slow on purpose, and random
     "identity/tokens.py": {"service", "api", "door", "edge", "main"},  # signs and reads: the one that knows jose
@@ -91,8 +91,8 @@ MORE_LIBRARIES: dict[str, set[str]] = {
     "readings/formats/espi_feed.py": {"lxml"},  # reads XML as a stream
     "readings/formats/parquet.py": {"pyarrow"},  # survives a broken file
     "readings/formats/mapping.py": {"pydantic", "yaml"},  # the document that says what a utility's columns mean
-    "audit/export_files.py": {"pyarrow"},  # writes Parquet in pieces
-    "audit/note.py": {"cryptography"},  # Ed25519
+    "audit/export/files.py": {"pyarrow"},  # writes Parquet in pieces
+    "audit/formats/note.py": {"cryptography"},  # Ed25519
     "ledger/statement_file.py": {"fpdf", "pylopdf_fonts_ko"},  # writes PDF, and the font in it
     "rewards/bank_return.py": {"lxml"},  # reads pain.002 as a stream
     "rewards/credit_transfer.py": {"lxml"},  # writes pain.001 as a stream
@@ -229,6 +229,26 @@ def check_cycles(house: House) -> list[str]:
     except graphlib.CycleError as error:
         return [f"modules import each other in a circle: {' <- '.join(error.args[1])}"]
     return []
+
+
+def check_folders(house: House) -> list[str]:
+    """The folders of a room import each other in one direction."""
+    graph: dict[str, set[str]] = {}
+    for module, each in every_import(house):
+        here, there = _folder_of(module.package), _folder_of(each.target if each.target in house else "")
+        if here and there and here != there and here.split("/")[0] == there.split("/")[0]:
+            graph.setdefault(here, set()).add(there)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return [f"folders import each other in a circle: {' <- '.join(error.args[1])}"]
+    return []
+
+
+def _folder_of(name: str) -> str:
+    """`audit/log` of `carbon_bank.audit.log.tables` and of the folder's own name; empty at the top of a room."""
+    parts = name.split(".")
+    return "/".join(parts[1:3]) if len(parts) > 2 and (ROOT / parts[1] / parts[2]).is_dir() else ""
 
 
 def check_rooms(house: House) -> list[str]:
@@ -407,6 +427,10 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     expect_none(check_cycles(the_house()))
 
 
+def test_the_folders_of_a_room_import_each_other_in_one_direction() -> None:
+    expect_none(check_folders(the_house()))
+
+
 def test_each_room_keeps_its_shape_and_its_neighbours_secrets() -> None:
     expect_none(check_rooms(the_house()))
 
@@ -455,6 +479,14 @@ PURE, BAD = "from fractions import Fraction\nimport polars as pl\n", "x = 1\n"
         (check_street, {"foundation/units.py": "from carbon_bank.identity import people"}),
         (check_street, {"utilities/rules.py": BAD}),
         (check_cycles, {"ledger/a.py": "from carbon_bank.ledger import b", "ledger/b.py": "from . import a"}),
+        (
+            check_folders,
+            {
+                "audit/log/a.py": "from carbon_bank.audit.export import a",
+                "audit/export/a.py": BAD,
+                "audit/export/b.py": "from carbon_bank.audit.log import a",
+            },
+        ),
         (check_rooms, {"readings/api.py": "from carbon_bank.readings import queries"}),
         (check_rooms, {"readings/api.py": "from carbon_bank.readings.tables import Reading"}),
         (check_rooms, {"readings/queries.py": "from carbon_bank.readings.service import take"}),

@@ -15,14 +15,14 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit import erasure_service
-from carbon_bank.audit.canonical import parse_canonical
-from carbon_bank.audit.checkpoint import parse_checkpoint
-from carbon_bank.audit.evidence_service import PUBLIC
-from carbon_bank.audit.files_service import write_files
-from carbon_bank.audit.note import VerifierKey, parse_note
-from carbon_bank.audit.receipt import parse_receipt
-from carbon_bank.audit.verify_service import verify
+from carbon_bank.audit.formats.checkpoint import parse_checkpoint
+from carbon_bank.audit.formats.note import VerifierKey, parse_note
+from carbon_bank.audit.formats.receipt import parse_receipt
+from carbon_bank.audit.log import erasure_service
+from carbon_bank.audit.log.canonical import parse_canonical
+from carbon_bank.audit.log.evidence_service import PUBLIC
+from carbon_bank.audit.log.files_service import write_files
+from carbon_bank.audit.verify.service import verify
 from carbon_bank.demo import stages
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database

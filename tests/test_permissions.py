@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 
 from carbon_bank import worker
-from carbon_bank.audit.log_keys import LogKeys
+from carbon_bank.audit.log.keys import LogKeys
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.access import OPEN, allowed, open_to_all
 from carbon_bank.identity.actor import Actor

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from carbon_bank.audit.canonical import canonical, commit, parse_canonical
-from carbon_bank.audit.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
-from carbon_bank.audit.entries import ACT, CLOSE, POSTING, TYPES, VERSION, act_entry, close_entry, posting_entries
-from carbon_bank.audit.merkle import leaf_hash, node_hash, root_of
-from carbon_bank.audit.note import COSIGNATURE, SigningKey
-from carbon_bank.audit.receipt import parse_receipt, receipt_of, verify_receipt
-from carbon_bank.audit.tiles import ENTRIES, Tile, grow, grow_bundles, hashes_from
+from carbon_bank.audit.formats.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.merkle import leaf_hash, node_hash, root_of
+from carbon_bank.audit.formats.note import COSIGNATURE, SigningKey
+from carbon_bank.audit.formats.receipt import parse_receipt, receipt_of, verify_receipt
+from carbon_bank.audit.formats.tiles import ENTRIES, Tile, grow, grow_bundles, hashes_from
+from carbon_bank.audit.log.canonical import canonical, commit, parse_canonical
+from carbon_bank.audit.log.entries import ACT, CLOSE, POSTING, TYPES, VERSION, act_entry, close_entry, posting_entries
 from tests.test_log_of_a_city import KEYS_OF
 
 ROOT = Path(__file__).parent.parent

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from carbon_bank.audit.canonical import canonical
-from carbon_bank.audit.checkpoint import cosign, parse_checkpoint
-from carbon_bank.audit.merkle import leaf_hash, root_of
-from carbon_bank.audit.note import encode
-from carbon_bank.audit.receipt import receipt_of
-from carbon_bank.audit.tiles import ENTRIES, Tile, bundle, split_bundle
+from carbon_bank.audit.formats.checkpoint import cosign, parse_checkpoint
+from carbon_bank.audit.formats.merkle import leaf_hash, root_of
+from carbon_bank.audit.formats.note import encode
+from carbon_bank.audit.formats.receipt import receipt_of
+from carbon_bank.audit.formats.tiles import ENTRIES, Tile, bundle, split_bundle
+from carbon_bank.audit.log.canonical import canonical
 from tests.audit.made_up import KEY, NEXT_KEY, OTHER_WITNESS, WITNESS, MadeUpLog, entry
 
 BUILD = Path(__file__).parent.parent / "scripts" / "verify-go" / "build"

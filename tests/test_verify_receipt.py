@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from carbon_bank.audit.canonical import canonical, commit
-from carbon_bank.audit.checkpoint import cosign, parse_checkpoint, sign_checkpoint
-from carbon_bank.audit.receipt import Receipt
+from carbon_bank.audit.formats.checkpoint import cosign, parse_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.receipt import Receipt
+from carbon_bank.audit.log.canonical import canonical, commit
 from tests.audit.made_up import KEY, NEXT_KEY, OTHER_WITNESS, WITNESS, MadeUpLog, entry
 
 SCRIPT = Path(__file__).parent.parent / "scripts" / "verify_receipt.py"

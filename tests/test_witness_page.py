@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from carbon_bank.audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from carbon_bank.audit.merkle import tree_root
-from carbon_bank.audit.note import VerifierKey
+from carbon_bank.audit.formats.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.merkle import tree_root
+from carbon_bank.audit.formats.note import VerifierKey
 from carbon_bank.cli import audit_witness
 from carbon_bank.cli.audit_witness import EXIT_INCONSISTENT
 from tests.audit.made_up import MadeUpLog, entry

@@ -18,7 +18,8 @@ What always holds:
 - what is malformed is refused, never mended;
 - a replay writes nothing, and trusts no sum that it can add up itself.
 
-Here are the law of the log and its sealing (docs/transparency-log.md), the witnesses that a city asks (docs/witness.md), verification
-(docs/verify.md), replay, export, findings and samples; docs/audit.md leads an auditor through them. The witness itself, a program for
-others, is `carbon_bank.witness`.
+The room has a folder for each of its parts, from the bottom to the top: `formats` and `log` (docs/transparency-log.md), between
+them the `witnesses` that a city asks (docs/witness.md), `verify` (docs/verify.md), `export`, `findings`, `samples`; replay and
+the trail's listing stand beside them. docs/audit.md leads an auditor through all. The witness itself, a program for others, is
+`carbon_bank.witness`.
 """

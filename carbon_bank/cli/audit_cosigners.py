@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from carbon_bank.audit import witness_service as service
+from carbon_bank.audit.witnesses import service
 from carbon_bank.cli.runtime import City, command_line_of, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from carbon_bank import worker
-from carbon_bank.audit import export_service as service
-from carbon_bank.audit.export_service import Exported
+from carbon_bank.audit.export import service
+from carbon_bank.audit.export.service import Exported
 from carbon_bank.cli.runtime import acting, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database

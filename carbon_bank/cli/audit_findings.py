@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 
 from carbon_bank import worker
-from carbon_bank.audit import finding_scope_service as scopes
-from carbon_bank.audit import finding_service as service
-from carbon_bank.audit.finding_scope_service import Scope
-from carbon_bank.audit.finding_service import codes_of
-from carbon_bank.audit.finding_sheet import report_csv, report_json
-from carbon_bank.audit.findings import Found
+from carbon_bank.audit.findings import scope_service as scopes
+from carbon_bank.audit.findings import service
+from carbon_bank.audit.findings.kinds import Found
+from carbon_bank.audit.findings.scope_service import Scope
+from carbon_bank.audit.findings.service import codes_of
+from carbon_bank.audit.findings.sheet import report_csv, report_json
 from carbon_bank.cli.runtime import command_line_of, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database, ReadSession

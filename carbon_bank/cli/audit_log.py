@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from carbon_bank import worker
-from carbon_bank.audit import erasure_service, files_service, log_service
-from carbon_bank.audit.log_keys import LogKeys
+from carbon_bank.audit.log import erasure_service, files_service
+from carbon_bank.audit.log import service as log_service
+from carbon_bank.audit.log.keys import LogKeys
 from carbon_bank.cli.runtime import City, acting, run
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from carbon_bank.audit import finding_scope_service as scopes
-from carbon_bank.audit import sample_service as service
-from carbon_bank.audit.sample_result import Result, evaluate
-from carbon_bank.audit.sample_sheet import rounded, sample_csv, sample_page
-from carbon_bank.audit.sampling import Method, Sample, Strata
+from carbon_bank.audit.findings import scope_service as scopes
+from carbon_bank.audit.samples import service
+from carbon_bank.audit.samples.result import Result, evaluate
+from carbon_bank.audit.samples.sampling import Method, Sample, Strata
+from carbon_bank.audit.samples.sheet import rounded, sample_csv, sample_page
 from carbon_bank.cli.runtime import command_line_of, run
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import InvalidInput

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from carbon_bank import worker
-from carbon_bank.audit import verify_service
+from carbon_bank.audit.verify import service as verify_service
 from carbon_bank.cli.runtime import COMMAND_LINE, run
 from carbon_bank.foundation.database import Database
 from carbon_bank.ledger.check_service import FAULTS_SHOWN, Check

@@ -11,7 +11,15 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from carbon_bank.audit.note import COSIGNATURE, ED25519, KEY_BYTES, SigningKey, VerifierKey, parse_skey, skey_text
+from carbon_bank.audit.formats.note import (
+    COSIGNATURE,
+    ED25519,
+    KEY_BYTES,
+    SigningKey,
+    VerifierKey,
+    parse_skey,
+    skey_text,
+)
 from carbon_bank.cli.runtime import settings_and_logs
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.errors import Conflict, InvalidInput, Refusal, Unavailable

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from carbon_bank import worker
-from carbon_bank.audit import verify_service
+from carbon_bank.audit.verify import service as verify_service
 from carbon_bank.demo.city import CODE
 from carbon_bank.demo.stages import ACTOR, Demo, check
 from carbon_bank.registry import service as registry

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from carbon_bank.audit import log_service
-from carbon_bank.audit.canonical import parse_canonical
+from carbon_bank.audit.log import service as log_service
+from carbon_bank.audit.log.canonical import parse_canonical
 from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission

@@ -8,15 +8,9 @@ from hashlib import sha256
 
 import structlog
 
-from carbon_bank.audit.checkpoint import Opened
-from carbon_bank.audit.note import Note, VerifierKey
-from carbon_bank.audit.witness_protocol import (
-    AddCheckpoint,
-    check_growth,
-    contradicts,
-    open_submitted,
-    parse_request,
-)
+from carbon_bank.audit.formats.checkpoint import Opened
+from carbon_bank.audit.formats.note import Note, VerifierKey
+from carbon_bank.audit.witnesses.protocol import AddCheckpoint, check_growth, contradicts, open_submitted, parse_request
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.witness.evidence import keep_evidence
 from carbon_bank.witness.state import Cosigned, State

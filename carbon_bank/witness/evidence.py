@@ -6,8 +6,8 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
-from carbon_bank.audit.checkpoint import parse_checkpoint
-from carbon_bank.audit.note import Note
+from carbon_bank.audit.formats.checkpoint import parse_checkpoint
+from carbon_bank.audit.formats.note import Note
 
 KEPT_UNPROVED_MAX = 200
 """Anyone can send a sound checkpoint with a wrong proof: those are no evidence yet, and must not fill a disk."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from carbon_bank.audit.merkle import HASH_BYTES
-from carbon_bank.audit.note import NOTE_BYTES_MAX
-from carbon_bank.audit.tiles import TILE_WIDTH, Tile
+from carbon_bank.audit.formats.merkle import HASH_BYTES
+from carbon_bank.audit.formats.note import NOTE_BYTES_MAX
+from carbon_bank.audit.formats.tiles import TILE_WIDTH, Tile
 from carbon_bank.foundation.errors import InvalidInput, Unavailable
 
 TIMEOUT_SECONDS = 30.0

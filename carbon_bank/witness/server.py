@@ -17,8 +17,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from carbon_bank.audit.note import malformed
-from carbon_bank.audit.witness_protocol import REQUEST_BYTES_MAX, SIZE_TYPE, Status, status_of
+from carbon_bank.audit.formats.note import malformed
+from carbon_bank.audit.witnesses.protocol import REQUEST_BYTES_MAX, SIZE_TYPE, Status, status_of
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.errors import Refusal, Unavailable
 from carbon_bank.witness.cosigning import Witness

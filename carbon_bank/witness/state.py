@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from carbon_bank.audit.checkpoint import Checkpoint, Opened, cosign, parse_checkpoint
-from carbon_bank.audit.note import Note, Signature, SigningKey, VerifierKey, parse_note
+from carbon_bank.audit.formats.checkpoint import Checkpoint, Opened, cosign, parse_checkpoint
+from carbon_bank.audit.formats.note import Note, Signature, SigningKey, VerifierKey, parse_note
 from carbon_bank.foundation.errors import Conflict, Unavailable
 
 FORMAT = 1

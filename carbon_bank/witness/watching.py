@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from carbon_bank.audit.checkpoint import Checkpoint, Opened
-from carbon_bank.audit.merkle import HashAt, tree_root
-from carbon_bank.audit.note import Note
-from carbon_bank.audit.tiles import hashes_from
-from carbon_bank.audit.witness_protocol import AddCheckpoint, check_growth, contradicts, growth_request, open_submitted
+from carbon_bank.audit.formats.checkpoint import Checkpoint, Opened
+from carbon_bank.audit.formats.merkle import HashAt, tree_root
+from carbon_bank.audit.formats.note import Note
+from carbon_bank.audit.formats.tiles import hashes_from
+from carbon_bank.audit.witnesses.protocol import (
+    AddCheckpoint,
+    check_growth,
+    contradicts,
+    growth_request,
+    open_submitted,
+)
 from carbon_bank.foundation.errors import Conflict, InvalidInput
 from carbon_bank.witness.cosigning import Witness
 from carbon_bank.witness.evidence import keep_evidence

@@ -10,8 +10,8 @@ from uuid import UUID
 import procrastinate
 import structlog
 
-from carbon_bank.audit.witness_service import COSIGN_TASK
-from carbon_bank.audit.witness_service import Post as WitnessPost
+from carbon_bank.audit.witnesses.service import COSIGN_TASK
+from carbon_bank.audit.witnesses.service import Post as WitnessPost
 from carbon_bank.foundation.database import APP_ROLE, Database, plain_url
 from carbon_bank.foundation.errors import Unavailable
 from carbon_bank.foundation.jobs import CALLS, QUEUE

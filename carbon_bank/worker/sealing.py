@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import structlog
 
-from carbon_bank.audit import log_service, seal_service, witness_service
-from carbon_bank.audit.log_keys import LogKeys
-from carbon_bank.audit.tiles import Tile
+from carbon_bank.audit.formats.tiles import Tile
+from carbon_bank.audit.log import seal_service
+from carbon_bank.audit.log import service as log_service
+from carbon_bank.audit.log.keys import LogKeys
+from carbon_bank.audit.witnesses import service as witness_service
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Conflict, Refusal

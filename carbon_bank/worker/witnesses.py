@@ -9,10 +9,10 @@ from datetime import datetime
 
 import structlog
 
-from carbon_bank.audit import witness_service
-from carbon_bank.audit.note import Signature
-from carbon_bank.audit.witness_protocol import REQUEST_BYTES_MAX
-from carbon_bank.audit.witness_service import Answered, Asked, Post, Sealed, SealedLog
+from carbon_bank.audit.formats.note import Signature
+from carbon_bank.audit.witnesses import service as witness_service
+from carbon_bank.audit.witnesses.protocol import REQUEST_BYTES_MAX
+from carbon_bank.audit.witnesses.service import Answered, Asked, Post, Sealed, SealedLog
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Refusal, Unavailable

@@ -14,10 +14,10 @@ from hashlib import sha256
 from typing import Any, ClassVar
 
 from carbon_bank import worker
-from carbon_bank.audit import leaf_service
-from carbon_bank.audit.evidence_service import closes_of
-from carbon_bank.audit.log_keys import LogKeys
-from carbon_bank.audit.source_queries import LoggedAct
+from carbon_bank.audit.log import leaf_service
+from carbon_bank.audit.log.evidence_service import closes_of
+from carbon_bank.audit.log.keys import LogKeys
+from carbon_bank.audit.log.source_queries import LoggedAct
 from carbon_bank.foundation.database import ReadSession
 from carbon_bank.settings import Settings
 from carbon_bank.settlement import service as settlement

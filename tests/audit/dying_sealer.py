@@ -21,7 +21,7 @@ import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from carbon_bank import worker
-from carbon_bank.audit import seal_service
+from carbon_bank.audit.log import seal_service
 from carbon_bank.foundation.database import Database
 from tests.audit.log_reader import keys_in
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import psycopg
 
 from carbon_bank import worker
-from carbon_bank.audit import finding_scope_service as scopes
-from carbon_bank.audit import finding_service as service
-from carbon_bank.audit.findings import Code, Found
+from carbon_bank.audit.findings import scope_service as scopes
+from carbon_bank.audit.findings import service
+from carbon_bank.audit.findings.kinds import Code, Found
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database

@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg
 
-from carbon_bank.audit.canonical import parse_canonical
-from carbon_bank.audit.checkpoint import Checkpoint, open_checkpoint
-from carbon_bank.audit.log_keys import LogKeys
-from carbon_bank.audit.merkle import leaf_hash, tree_root
-from carbon_bank.audit.tiles import Tile, grow, grow_bundles, hashes_from, split_bundle
+from carbon_bank.audit.formats.checkpoint import Checkpoint, open_checkpoint
+from carbon_bank.audit.formats.merkle import leaf_hash, tree_root
+from carbon_bank.audit.formats.tiles import Tile, grow, grow_bundles, hashes_from, split_bundle
+from carbon_bank.audit.log.canonical import parse_canonical
+from carbon_bank.audit.log.keys import LogKeys
 
 BASE = "https://bank.example"
 

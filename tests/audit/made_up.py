@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from carbon_bank.audit.canonical import canonical
-from carbon_bank.audit.checkpoint import Checkpoint, sign_checkpoint
-from carbon_bank.audit.merkle import HashAt, leaf_hash, tree_root
-from carbon_bank.audit.note import COSIGNATURE, Note, SigningKey
-from carbon_bank.audit.receipt import Receipt, receipt_of
-from carbon_bank.audit.tiles import Tile, edge_tiles, grow, grow_bundles, hashes_from
+from carbon_bank.audit.formats.checkpoint import Checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.merkle import HashAt, leaf_hash, tree_root
+from carbon_bank.audit.formats.note import COSIGNATURE, Note, SigningKey
+from carbon_bank.audit.formats.receipt import Receipt, receipt_of
+from carbon_bank.audit.formats.tiles import Tile, edge_tiles, grow, grow_bundles, hashes_from
+from carbon_bank.audit.log.canonical import canonical
 
 ORIGIN = "bank.example/log/springfield"
 KEY = SigningKey(ORIGIN, bytes(range(32)))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit import export_service
+from carbon_bank.audit.export import service as export_service
 from carbon_bank.foundation.calendar import Period
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.units import Commodity

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from carbon_bank import worker
-from carbon_bank.audit.evidence_service import PUBLIC
+from carbon_bank.audit.log.evidence_service import PUBLIC
 from carbon_bank.demo.city import DemoCity
 from carbon_bank.rewards.payout_account_service import opened
 from carbon_bank.settings import Settings

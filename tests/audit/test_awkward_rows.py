@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit import verify_service
-from carbon_bank.audit.entries import act_entry
-from carbon_bank.audit.evidence_service import PUBLIC, TOLD_CHARACTERS_MAX, public_of
-from carbon_bank.audit.log_queries import find_log
-from carbon_bank.audit.tiles import ENTRY_BYTES_MAX
+from carbon_bank.audit.formats.tiles import ENTRY_BYTES_MAX
+from carbon_bank.audit.log.entries import act_entry
+from carbon_bank.audit.log.evidence_service import PUBLIC, TOLD_CHARACTERS_MAX, public_of
+from carbon_bank.audit.log.queries import find_log
+from carbon_bank.audit.verify import service as verify_service
 from carbon_bank.foundation.database import Database
 from carbon_bank.trail.service import Act
 from tests.audit.log_reader import check_whole, keys_in, notes, told

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_bank.audit.canonical import canonical, commit, opens, parse_canonical
+from carbon_bank.audit.log.canonical import canonical, commit, opens, parse_canonical
 from carbon_bank.foundation.errors import InvalidInput
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))

@@ -7,8 +7,8 @@ import hmac
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_bank.audit.canonical import commit
-from carbon_bank.audit.entries import LEAF_LABEL, POSTING_DOMAIN, Opening, commitment, hmac_sha256, leaf_key
+from carbon_bank.audit.log.canonical import commit
+from carbon_bank.audit.log.entries import LEAF_LABEL, POSTING_DOMAIN, Opening, commitment, hmac_sha256, leaf_key
 
 key = st.binary(max_size=64)
 

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 
 from carbon_bank import worker
-from carbon_bank.audit.verify_service import verify
+from carbon_bank.audit.verify.service import verify
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.actor import WORKER
 from tests.audit.log_reader import check_whole, entries, keys_in

@@ -18,11 +18,11 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from carbon_bank.audit.export_columns import TABLES
-from carbon_bank.audit.export_form import Table, Type
-from carbon_bank.audit.export_service import FORMAT, SIGNATURE
-from carbon_bank.audit.log_keys import LogKeys
-from carbon_bank.audit.note import sign_note
+from carbon_bank.audit.export.columns import TABLES
+from carbon_bank.audit.export.form import Table, Type
+from carbon_bank.audit.export.service import FORMAT, SIGNATURE
+from carbon_bank.audit.formats.note import sign_note
+from carbon_bank.audit.log.keys import LogKeys
 from carbon_bank.foundation.database import Database, parse_url, plain_url
 from carbon_bank.identity import tokens
 from tests.audit.log_reader import keys_in

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from carbon_bank.audit.export_columns import TABLES
+from carbon_bank.audit.export.columns import TABLES
 from carbon_bank.foundation.database import Database
 from tests.audit.log_reader import BASE, keys_in
 from tests.audit.package_town import alone, eventful_settlement

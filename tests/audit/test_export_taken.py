@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from carbon_bank import worker
-from carbon_bank.audit import export_service
+from carbon_bank.audit.export import service as export_service
 from carbon_bank.demo import city as generator
 from carbon_bank.demo import stages
 from carbon_bank.demo.city import build_city

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_bank.audit import finding_copies as copies
-from carbon_bank.audit.finding_cases import Approval, odd_hour, odd_hours, shared_accounts
-from carbon_bank.audit.finding_digits import (
+from carbon_bank.audit.findings import copies
+from carbon_bank.audit.findings.cases import Approval, odd_hour, odd_hours, shared_accounts
+from carbon_bank.audit.findings.digits import (
     BENFORD,
     EVEN,
     chi_square,
@@ -23,8 +23,7 @@ from carbon_bank.audit.finding_digits import (
     last_digit_test,
     resolution,
 )
-from carbon_bank.audit.finding_outliers import UNKNOWN, outliers
-from carbon_bank.audit.findings import (
+from carbon_bank.audit.findings.kinds import (
     CASES_MAX,
     CRITICAL_FIRST,
     CRITICAL_LAST,
@@ -35,6 +34,7 @@ from carbon_bank.audit.findings import (
     found,
     nothing,
 )
+from carbon_bank.audit.findings.outliers import UNKNOWN, outliers
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE, COMMODITY_DTYPE
 from tests.audit.honest_town import chance
 

@@ -10,7 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from carbon_bank.audit.findings import Code, Expect
+from carbon_bank.audit.findings.kinds import Code, Expect
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.ledger.act_service import Context, hold_points, reverse_journal, spend_hold

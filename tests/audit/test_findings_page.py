@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from carbon_bank.audit.findings import CASES_MAX, KINDS
+from carbon_bank.audit.findings.kinds import CASES_MAX, KINDS
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "findings.md"
 

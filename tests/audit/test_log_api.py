@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit.canonical import commit
-from carbon_bank.audit.checkpoint import open_checkpoint
-from carbon_bank.audit.merkle import leaf_hash
-from carbon_bank.audit.receipt import parse_receipt, verify_receipt
-from carbon_bank.audit.tiles import bundle
+from carbon_bank.audit.formats.checkpoint import open_checkpoint
+from carbon_bank.audit.formats.merkle import leaf_hash
+from carbon_bank.audit.formats.receipt import parse_receipt, verify_receipt
+from carbon_bank.audit.formats.tiles import bundle
+from carbon_bank.audit.log.canonical import commit
 from carbon_bank.foundation.database import Database
 from carbon_bank.trail.service import Act, record
 from tests.audit.log_reader import entries, keys_in

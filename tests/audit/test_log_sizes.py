@@ -10,18 +10,19 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit import seal_service, verify_service
-from carbon_bank.audit.log_queries import find_log
-from carbon_bank.audit.merkle import (
+from carbon_bank.audit.formats.merkle import (
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     verify_consistency,
     verify_inclusion,
 )
-from carbon_bank.audit.tiles import Tile, grow, hashes_from, width_of
-from carbon_bank.audit.tree_service import TreeCheck, tiles_of
-from carbon_bank.audit.verify_queries import counts
+from carbon_bank.audit.formats.tiles import Tile, grow, hashes_from, width_of
+from carbon_bank.audit.log import seal_service
+from carbon_bank.audit.log.queries import find_log
+from carbon_bank.audit.verify import service as verify_service
+from carbon_bank.audit.verify.queries import counts
+from carbon_bank.audit.verify.tree_service import TreeCheck, tiles_of
 from carbon_bank.foundation.database import Database
 from tests.audit.log_reader import entries, keys_in, opened
 from tests.ledger.books import without_triggers

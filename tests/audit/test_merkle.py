@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_bank.audit.merkle import (
+from carbon_bank.audit.formats.merkle import (
     EMPTY_ROOT,
     SIZE_MAX,
     consistency_proof,

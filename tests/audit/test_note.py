@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_bank.audit.checkpoint import Checkpoint, cosign, open_checkpoint, parse_checkpoint, sign_checkpoint
-from carbon_bank.audit.merkle import SIZE_MAX
-from carbon_bank.audit.note import (
+from carbon_bank.audit.formats.checkpoint import Checkpoint, cosign, open_checkpoint, parse_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.merkle import SIZE_MAX
+from carbon_bank.audit.formats.note import (
     COSIGNATURE,
     ED25519,
     TIMESTAMP_MAX,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_bank.audit.checkpoint import cosign
-from carbon_bank.audit.receipt import Receipt, parse_receipt, verify_receipt
+from carbon_bank.audit.formats.checkpoint import cosign
+from carbon_bank.audit.formats.receipt import Receipt, parse_receipt, verify_receipt
 from carbon_bank.foundation.errors import InvalidInput
 from tests.audit.made_up import KEY, WITNESS, MadeUpLog, entry
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carbon_bank.audit import source_queries
-from carbon_bank.audit.canonical import canonical, parse_canonical
-from carbon_bank.audit.records import COMMODITIES, CONTRAS, KINDS, posting_records
+from carbon_bank.audit.log import source_queries
+from carbon_bank.audit.log.canonical import canonical, parse_canonical
+from carbon_bank.audit.log.records import COMMODITIES, CONTRAS, KINDS, posting_records
 from carbon_bank.foundation.database import METADATA, Database, ReadSession, WriteSession
 from carbon_bank.ledger import act_service as acts
 from carbon_bank.ledger import restate_service

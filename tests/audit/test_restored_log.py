@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from carbon_bank.audit.merkle import consistency_proof, leaf_hash, verify_consistency
-from carbon_bank.audit.tiles import grow, hashes_from
-from carbon_bank.audit.verify_service import verify
+from carbon_bank.audit.formats.merkle import consistency_proof, leaf_hash, verify_consistency
+from carbon_bank.audit.formats.tiles import grow, hashes_from
+from carbon_bank.audit.verify.service import verify
 from carbon_bank.foundation import embedded
 from carbon_bank.foundation.database import Database, parse_url, plain_url
 from carbon_bank.foundation.errors import Conflict

@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_bank.audit.sample_result import FACTORS_95, evaluate
-from carbon_bank.audit.sample_sheet import CONFIDENCE_FACTOR, rounded, sample_csv, sample_page
-from carbon_bank.audit.sampling import (
+from carbon_bank.audit.samples.result import FACTORS_95, evaluate
+from carbon_bank.audit.samples.sampling import (
     Asked,
     Draws,
     Method,
@@ -30,6 +29,7 @@ from carbon_bank.audit.sampling import (
     draw_sample,
     read_root,
 )
+from carbon_bank.audit.samples.sheet import CONFIDENCE_FACTOR, rounded, sample_csv, sample_page
 from carbon_bank.foundation.errors import InvalidInput
 from carbon_bank.foundation.units import AWARD_COMMODITY_DTYPE
 

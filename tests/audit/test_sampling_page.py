@@ -10,8 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from carbon_bank.audit.sample_result import FACTORS_95
-from carbon_bank.audit.sampling import Asked, Method, draw_sample
+from carbon_bank.audit.samples.result import FACTORS_95
+from carbon_bank.audit.samples.sampling import Asked, Method, draw_sample
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "sampling.md").read_text("utf-8")
 

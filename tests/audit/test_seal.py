@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit import seal_service
-from carbon_bank.audit.canonical import canonical
-from carbon_bank.audit.entries import VERSION, act_entry, posting_entries
+from carbon_bank.audit.log import seal_service
+from carbon_bank.audit.log.canonical import canonical
+from carbon_bank.audit.log.entries import VERSION, act_entry, posting_entries
 from carbon_bank.foundation.database import Database, plain_url
 from carbon_bank.foundation.errors import Conflict, InvalidInput
 from carbon_bank.trail.service import Act, record

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carbon_bank.audit.merkle import leaf_hash, root_of, tree_root
-from carbon_bank.audit.tiles import (
+from carbon_bank.audit.formats.merkle import leaf_hash, root_of, tree_root
+from carbon_bank.audit.formats.tiles import (
     ENTRIES,
     ENTRY_BYTES_MAX,
     Tile,

@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from carbon_bank import worker
-from carbon_bank.audit import verify_service
+from carbon_bank.audit.verify import service as verify_service
 from carbon_bank.foundation.database import METADATA, Database
 from carbon_bank.identity.actor import WORKER
 from carbon_bank.ledger.check_service import Check

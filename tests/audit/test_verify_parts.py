@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from carbon_bank import worker
-from carbon_bank.audit import source_queries, tree_service, verify_service
-from carbon_bank.audit.log_queries import find_log
-from carbon_bank.audit.source_queries import LoggedJournal
-from carbon_bank.audit.tiles import TILE_WIDTH
+from carbon_bank.audit.formats.tiles import TILE_WIDTH
+from carbon_bank.audit.log import source_queries
+from carbon_bank.audit.log.queries import find_log
+from carbon_bank.audit.log.source_queries import LoggedJournal
+from carbon_bank.audit.verify import service as verify_service
+from carbon_bank.audit.verify import tree_service
 from carbon_bank.foundation.database import Database, ReadSession
 from tests.audit.log_reader import keys_in
 from tests.ledger.books import found_accounts, grant, without_triggers

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon_bank.audit.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
-from carbon_bank.audit.merkle import EMPTY_ROOT, SIZE_MAX
-from carbon_bank.audit.note import COSIGNATURE, Note, SigningKey, encode
-from carbon_bank.audit.tiles import Tile, hashes_from
-from carbon_bank.audit.witness_protocol import (
+from carbon_bank.audit.formats.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.merkle import EMPTY_ROOT, SIZE_MAX
+from carbon_bank.audit.formats.note import COSIGNATURE, Note, SigningKey, encode
+from carbon_bank.audit.formats.tiles import Tile, hashes_from
+from carbon_bank.audit.witnesses.protocol import (
     AHEAD_SECONDS_MAX,
     AddCheckpoint,
     Status,

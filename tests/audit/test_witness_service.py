@@ -10,12 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from carbon_bank.audit import witness_service as service
-from carbon_bank.audit.checkpoint import cosign, open_checkpoint, parse_checkpoint
-from carbon_bank.audit.note import COSIGNATURE, SigningKey
-from carbon_bank.audit.tiles import Tile
-from carbon_bank.audit.witness_protocol import with_cosignatures
-from carbon_bank.audit.witness_service import Answered
+from carbon_bank.audit.formats.checkpoint import cosign, open_checkpoint, parse_checkpoint
+from carbon_bank.audit.formats.note import COSIGNATURE, SigningKey
+from carbon_bank.audit.formats.tiles import Tile
+from carbon_bank.audit.witnesses import service
+from carbon_bank.audit.witnesses.protocol import with_cosignatures
+from carbon_bank.audit.witnesses.service import Answered
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.errors import Refusal

@@ -8,9 +8,9 @@ import httpx
 import psycopg
 
 from carbon_bank import worker
-from carbon_bank.audit import witness_service
-from carbon_bank.audit.checkpoint import open_checkpoint
-from carbon_bank.audit.verify_service import verify
+from carbon_bank.audit.formats.checkpoint import open_checkpoint
+from carbon_bank.audit.verify.service import verify
+from carbon_bank.audit.witnesses import service as witness_service
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.identity.actor import WORKER, Actor

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from carbon_bank.audit.findings import Code
+from carbon_bank.audit.findings.kinds import Code
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.foundation.sealed import load_sealer

@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from carbon_bank.audit.checkpoint import open_checkpoint
-from carbon_bank.audit.merkle import leaf_hash, tree_root
-from carbon_bank.audit.note import VerifierKey
-from carbon_bank.audit.tiles import grow, grow_bundles, hashes_from, split_bundle
+from carbon_bank.audit.formats.checkpoint import open_checkpoint
+from carbon_bank.audit.formats.merkle import leaf_hash, tree_root
+from carbon_bank.audit.formats.note import VerifierKey
+from carbon_bank.audit.formats.tiles import grow, grow_bundles, hashes_from, split_bundle
 from carbon_bank.foundation import clock
 from carbon_bank.foundation.database import Database
 from carbon_bank.ledger import service as ledger

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from carbon_bank.audit.checkpoint import open_checkpoint
-from carbon_bank.audit.note import COSIGNATURE, SigningKey, VerifierKey, parse_skey, skey_text
+from carbon_bank.audit.formats.checkpoint import open_checkpoint
+from carbon_bank.audit.formats.note import COSIGNATURE, SigningKey, VerifierKey, parse_skey, skey_text
 from carbon_bank.cli import audit_witness
 from tests.audit.made_up import KEY, WITNESS, MadeUpLog, entry
 from tests.cli.typed import Run, typed

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import psycopg
 
 from carbon_bank import worker
-from carbon_bank.audit import verify_service
-from carbon_bank.audit.log_queries import find_log
+from carbon_bank.audit.log.queries import find_log
+from carbon_bank.audit.verify import service as verify_service
 from carbon_bank.foundation import clock, logs
 from carbon_bank.foundation.database import Database
 from carbon_bank.settlement import service

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import uvicorn
 
-from carbon_bank.audit.note import Note, SigningKey
-from carbon_bank.audit.tiles import Tile
-from carbon_bank.audit.witness_protocol import AddCheckpoint, growth_request
+from carbon_bank.audit.formats.note import Note, SigningKey
+from carbon_bank.audit.formats.tiles import Tile
+from carbon_bank.audit.witnesses.protocol import AddCheckpoint, growth_request
 from carbon_bank.foundation import clock
 from carbon_bank.witness.cosigning import Witness
 from carbon_bank.witness.server import app_of

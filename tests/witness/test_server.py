@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from carbon_bank.audit.checkpoint import Checkpoint, Opened, open_checkpoint, sign_checkpoint
-from carbon_bank.audit.merkle import EMPTY_ROOT
-from carbon_bank.audit.note import NOTE_BYTES_MAX, Note, SigningKey
-from carbon_bank.audit.witness_protocol import AddCheckpoint, cosignature_in
+from carbon_bank.audit.formats.checkpoint import Checkpoint, Opened, open_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.merkle import EMPTY_ROOT
+from carbon_bank.audit.formats.note import NOTE_BYTES_MAX, Note, SigningKey
+from carbon_bank.audit.witnesses.protocol import AddCheckpoint, cosignature_in
 from carbon_bank.foundation import clock
 from carbon_bank.witness import evidence
 from carbon_bank.witness.cosigning import Witness

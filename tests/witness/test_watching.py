@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from carbon_bank.audit.checkpoint import open_checkpoint, sign_checkpoint
-from carbon_bank.audit.note import SigningKey
+from carbon_bank.audit.formats.checkpoint import open_checkpoint, sign_checkpoint
+from carbon_bank.audit.formats.note import SigningKey
 from carbon_bank.foundation.errors import Refusal
 from carbon_bank.witness import watching
 from carbon_bank.witness.cosigning import Witness

@@ -1,0 +1,1 @@
+"""`audit verify`: every promise that the books, the settlements and the log make, one line each."""
