@@ -66,11 +66,13 @@ def made(server_url: str, template: str, tmp_path_factory: pytest.TempPathFactor
 
 async def _made(url: str, folder: Path) -> Made:
     database = Database(url, 4)
-    city = await found_small_city(database, tokens.load_keys(folder / "key.pem", "test", 15, may_make=True))
-    number = await eventful_settlement(database, city, folder)
-    plain = await write(database, city, number, folder)
-    numbered = await write(database, city, number, folder, "numbered", "privacy_officer")
-    await database.close()
+    try:
+        city = await found_small_city(database, tokens.load_keys(folder / "key.pem", "test", 15, may_make=True))
+        number = await eventful_settlement(database, city, folder)
+        plain = await write(database, city, number, folder)
+        numbered = await write(database, city, number, folder, "numbered", "privacy_officer")
+    finally:
+        await database.close()
     return Made(unpack(plain), unpack(numbered), keys_in(folder))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from carbon_bank.foundation.paging import PAGE_SIZE_MAX
@@ -13,8 +14,11 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "security.md"
 
 
 def test_the_page_shows_which_role_has_which_permission() -> None:
-    rows = [line.strip("| ").split(" | ") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| ")]
-    (head, *body) = rows
+    lines = PAGE.read_text("utf-8").splitlines()
+    table = takewhile(
+        lambda line: line.startswith("|"), dropwhile(lambda line: not line.startswith("| permission"), lines)
+    )
+    head, *body = [line.strip("| ").split(" | ") for line in table if line.startswith("| ")]
     assert head == ["permission", *Role]
     assert body == [
         [f"`{permission}`", *("yes" if permission in ROLE_PERMISSIONS[role] else "-" for role in Role)]

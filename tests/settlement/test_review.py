@@ -190,7 +190,9 @@ async def test_what_is_held_and_what_was_decided_is_listed_and_counted(
         {"review": "rejected", "awards": 1, "points": second["points"]},
         {"review": "released", "awards": 1, "points": first["points"]},
     ]
-    trail = owner.execute("SELECT act, by, subject, reason FROM trail WHERE act LIKE 'award.%' ORDER BY id").fetchall()
+    trail = owner.execute(
+        "SELECT act, by, subject, reason FROM trail WHERE act LIKE 'award.%ed' ORDER BY id"
+    ).fetchall()
     operator = small_city.actors["operator"].subject
     assert trail == [
         ("award.released", operator, f"award:{everything[0]['id']}", WHY["reason"]),

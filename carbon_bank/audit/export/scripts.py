@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import carbon_bank
+
 NAMES = ("recompute.py", "verify_package.py", "verify_receipt.py")
 
 
 def auditors_scripts() -> dict[str, bytes]:
     """Name and content of each."""
-    package = Path(__file__).parent.parent
+    package = Path(carbon_bank.__file__).parent
     inside = package / "scripts"  # in a wheel; in a checkout they stand beside the package
     folder = inside if inside.exists() else package.parent / "scripts"
     return {name: (folder / name).read_bytes() for name in NAMES}
