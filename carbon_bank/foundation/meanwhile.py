@@ -19,8 +19,9 @@ async def meanwhile(compute: Callable[[], Computed], reading: Awaitable[Read]) -
     computing = asyncio.ensure_future(asyncio.to_thread(compute))
     try:
         read = await reading
+        await asyncio.wait([computing])
     except BaseException:
         await asyncio.wait([computing])
         computing.exception()  # told or not, the other failure came first
         raise
-    return await computing, read
+    return computing.result(), read

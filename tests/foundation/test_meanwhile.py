@@ -56,3 +56,23 @@ async def test_a_failed_computation_is_told_once_the_reading_has_ended() -> None
     with pytest.raises(ValueError, match="this record has no form"):
         await meanwhile(compute, read())
     assert read_to_its_end
+
+
+async def test_whoever_is_cancelled_waits_for_the_thread_as_well() -> None:
+    begun, release, ended = asyncio.Event(), threading.Event(), threading.Event()
+
+    def compute() -> None:
+        release.wait(5)
+        ended.set()
+
+    async def read() -> None:
+        begun.set()
+
+    both = asyncio.create_task(meanwhile(compute, read()))
+    await begun.wait()
+    await asyncio.sleep(0)  # it is read, and the thread alone is waited for
+    both.cancel()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await both
+    assert ended.is_set()
