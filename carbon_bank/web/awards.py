@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from carbon_bank.audit.log import service as log_service
-from carbon_bank.audit.log.canonical import parse_canonical
 from carbon_bank.foundation.web import Now, Reading, ReadingReason, Writing
 from carbon_bank.identity.actor import Actor
 from carbon_bank.identity.permissions import Permission
@@ -73,7 +72,7 @@ async def show_award(
     explained = await explain_service.explain_award(session, actor, AwardId.parse(award_id))
     explain_service.note_reading(trail, actor, now, explained, reason)
     city = await registry.get_city(session, explained.settlement.city_id)
-    leaves = dict(await log_service.leaves_of_award(session, actor, explained.award_id))
+    leaves = dict(await log_service.leaves_of(session, [posting for posting, _ in explained.postings]))
     words = await _words(request, session, actor)
     shown = award_page(explained, words, city.time_zone, leaves)
     is_own = actor.household_id == explained.award.household_id and Permission.OWN_READ in actor.permissions
@@ -90,12 +89,7 @@ async def get_receipt(seq: Seq, actor: Member, session: Reading) -> Response:
 @router.get("/postings/{seq}/opening")
 async def get_opening(seq: Seq, actor: Member, session: Reading) -> Response:
     leaf = await log_service.leaf_of_posting(session, actor.of_household(), seq)
-    opening = await log_service.opening(session, leaf)
-    told = {
-        "domain": opening.domain,
-        "key": opening.key.hex(),
-        "record": parse_canonical(opening.record.encode()),
-    }
+    told = (await log_service.opening(session, leaf)).told()
     return _download(json.dumps(told, ensure_ascii=False, indent=1).encode(), f"posting-{seq}.opening.json")
 
 
@@ -109,5 +103,5 @@ async def _words(request: Request, session: Reading, actor: Actor) -> PageWords:
 
 
 def _download(content: bytes, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type="application/octet-stream", headers=headers)

@@ -129,11 +129,10 @@ async def write_acts(session: ReadSession, writer: Writer, package: Package) -> 
     for act in scope.acts:
         entries = await _entries(session, scope.plan.city_id, range(act.leaf, act.last_leaf + 1))
         opening = await act_opening(session, scope.log.secret, act.leaf, logged[act.id])
-        record = parse_canonical(opening.record.encode())
-        opened = {"domain": opening.domain, "key": opening.key.hex(), "record": record}
+        opened = opening.told()
         lines.append({"leaf": act.leaf, "entry": entries[act.leaf].decode(), **opened})
         lines += [{"leaf": leaf, "entry": entries[leaf].decode()} for leaf in range(act.leaf + 1, act.last_leaf + 1)]
-        trail.append(_told(scope, act, record["act"]))
+        trail.append(_told(scope, act, opened["record"]["act"]))
         if act.act in WITH_RECEIPTS:
             name = f"log/receipts/{act.act.replace('.', '-')}"
             package.add(f"{name}.opening.json", canonical(opened) + b"\n")

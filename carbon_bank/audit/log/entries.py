@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from carbon_bank.audit.log.canonical import canonical
+from carbon_bank.audit.log.canonical import canonical, parse_canonical
 
 VERSION = 1
 ACT, CLOSE, POSTING = "act", "close", "posting"
@@ -32,6 +32,10 @@ class Opening(NamedTuple):
     key: bytes
     record: str
     """In canonical form."""
+
+    def told(self) -> dict[str, Any]:
+        """As others get it: what `scripts/verify_receipt.py --opening` reads."""
+        return {"domain": self.domain, "key": self.key.hex(), "record": parse_canonical(self.record.encode())}
 
 
 def leaf_key(secret: bytes, leaf: int) -> bytes:

@@ -114,7 +114,7 @@ async def get_receipt(leaf: Place, actor: Auditor, session: Reading) -> Response
 
 
 def _read(opening: Opening) -> OpeningRead:
-    return OpeningRead(domain=opening.domain, key=opening.key.hex(), record=parse_canonical(opening.record.encode()))
+    return OpeningRead(**opening.told())
 
 
 def _file(receipt: bytes, name: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from carbon_bank.audit.formats.note import parse_note
@@ -19,6 +20,7 @@ from carbon_bank.foundation.database import ReadSession
 from carbon_bank.foundation.errors import Conflict, NotFound
 from carbon_bank.identity.actor import Actor
 from carbon_bank.ledger import service as ledger
+from carbon_bank.ledger.service import Posting
 from carbon_bank.registry import service as registry
 from carbon_bank.settlement import explain_service
 from carbon_bank.settlement.award_id import AwardId
@@ -116,7 +118,11 @@ async def leaves_of_award(session: ReadSession, actor: Actor, award_id: AwardId)
 
     Raises: NotFound `settlement.unknown_award` (404), also where the actor may not have it explained.
     """
-    postings = await explain_service.postings_of(session, actor, award_id)
+    return await leaves_of(session, await explain_service.postings_of(session, actor, award_id))
+
+
+async def leaves_of(session: ReadSession, postings: Sequence[Posting]) -> list[tuple[int, int | None]]:
+    """As `leaves_of_award`, of postings that were read for whoever may see them."""
     leaves = [await queries.leaf_of_posting(session, each.household_id, each.journal_id) for each in postings]
     return [(each.seq, found.leaf if found else None) for each, found in zip(postings, leaves, strict=True)]
 
