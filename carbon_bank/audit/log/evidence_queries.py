@@ -45,15 +45,18 @@ async def batch_digest(session: ReadSession, batch_id: int) -> tuple[int, str]:
 async def award_digest(session: ReadSession, settlement_id: int) -> tuple[int, str]:
     """How many awards a settlement made, and the digest over them; what was decided on held ones is no part of it."""
     digest = _LINES.format(line=AWARD_LINE, order="a.household_id, a.commodity")
-    # Piece by piece along the key: in one go a city's lines would have to be sorted first.
+    # Piece by piece along the key: in one go a city's lines would have to be sorted first. The pieces are those that are there,
+    # whatever number somebody gave a household.
     statement = f"""
-        WITH ends AS (SELECT min(household_id) AS first, max(household_id) AS last FROM award WHERE settlement_id = :id)
+        WITH pieces AS (
+            SELECT household_id / {HOUSEHOLDS_TOGETHER} AS piece, min(household_id) AS first, max(household_id) AS last
+            FROM award WHERE settlement_id = :id GROUP BY 1
+        )
         SELECT coalesce(sum(rows), 0), encode(sha256(coalesce(string_agg(digest, ''::bytea ORDER BY piece), '')), 'hex')
-        FROM ends CROSS JOIN generate_series(first / {HOUSEHOLDS_TOGETHER}, last / {HOUSEHOLDS_TOGETHER}) AS piece
-        CROSS JOIN LATERAL (
-            SELECT count(*) AS rows, {digest} AS digest FROM award a WHERE a.settlement_id = :id
-            AND a.household_id >= piece * {HOUSEHOLDS_TOGETHER} AND a.household_id < (piece + 1) * {HOUSEHOLDS_TOGETHER}
-        ) AS pieces WHERE rows > 0
+        FROM pieces CROSS JOIN LATERAL (
+            SELECT count(*) AS rows, {digest} AS digest FROM award a
+            WHERE a.settlement_id = :id AND a.household_id BETWEEN first AND last
+        ) AS of_piece
     """
     return _counted((await session.sql(statement, {"id": settlement_id})).one())
 
